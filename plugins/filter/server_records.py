@@ -1,0 +1,77 @@
+# Copyright (c) 2026, the winops.hotpatch contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gather what earlier tasks registered for each server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+DOCUMENTATION = r"""
+name: server_records
+short_description: Gather what earlier tasks registered for each server
+version_added: 0.1.0
+description:
+  - Makes the O(winops.hotpatch.month_plan#module:servers) of M(winops.hotpatch.month_plan) and
+    M(winops.hotpatch.month_report) from the variables the roles of this collection set.
+author: The winops.hotpatch contributors (@winops)
+positional: hostvars
+options:
+  _input:
+    description: Names of the servers.
+    type: list
+    elements: str
+    required: true
+  hostvars:
+    description: The variables of all hosts.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Count the servers that were read
+  ansible.builtin.debug:
+    msg: "{{ ansible_play_hosts_all | winops.hotpatch.server_records(hostvars) | length }}"
+"""
+
+RETURN = r"""
+_value:
+  description: One entry for each server, with its name and what was registered for it.
+  type: list
+  elements: dict
+"""
+
+#: What each key of a record is called as a variable.
+_VARIABLES = {
+    "read": "assess_read",
+    "read_after": "assess_read_after",
+    "install": "install_updates_result",
+}
+_WAVE_VARIABLES = {
+    "result": "restart_in_waves_result",
+    "update": "restart_in_waves_update",
+    "restart": "restart_in_waves_restart",
+    "after": "restart_in_waves_after",
+    "hotpatch": "restart_in_waves_hotpatch",
+}
+
+
+def server_records(names: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One record for each name; a key is there only when its variable is."""
+    records = []
+    for name in names:
+        variables = hostvars[name]
+        record: dict[str, Any] = {"name": name}
+        record.update({key: variables[variable] for key, variable in _VARIABLES.items() if variable in variables})
+        record.setdefault("read", {"failed": True, "msg": f"{name} was not read."})
+        wave = {key: variables[variable] for key, variable in _WAVE_VARIABLES.items() if variable in variables}
+        if wave:
+            record["wave"] = wave
+        records.append(record)
+    return records
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"server_records": server_records}
