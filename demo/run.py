@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the winops.hotpatch contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Play one month on the lab's fleet, and say whether every server ended as it must.
+
+    python demo/run.py --month 2025-12
+
+Starts the lab, runs the playbook ``winops.hotpatch.patch_month`` on it as anybody would, ends the lab, and compares two
+things with each other and with ``demo/expected/<month>.yml``: what the report says of each server, and what the lab
+itself knows to have happened to it. The exit code is 0 only when all three agree, the planted failures included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from demo.agreement import disagreements  # noqa: E402
+from demo.lab_process import LabProcess  # noqa: E402
+
+#: What the playbook's exit code must be when a planted server is unreachable, whoever else failed.
+_UNREACHABLE = 4
+_FAILED = 2
+
+
+def main() -> int:
+    months = sorted(path.stem for path in (HERE / "months").glob("*.yml"))
+    parser = argparse.ArgumentParser(description="Play one month on the lab's fleet.")
+    parser.add_argument("--month", default="2025-12", choices=months, metavar="MONTH", help=", ".join(months))
+    parser.add_argument("--out", type=Path, default=Path(".demo"), help="where the reports go")
+    parser.add_argument("--transport", default="basic", choices=["basic", "ntlm", "https"])
+    parser.add_argument("--twice", action="store_true", help="play again and demand that nothing changes")
+    options = parser.parse_args()
+
+    expected = yaml.safe_load((HERE / "expected" / f"{options.month}.yml").read_text(encoding="utf-8"))
+    out: Path = options.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    for stale in ("summary.json", "report.html"):
+        (out / stale).unlink(missing_ok=True)
+
+    print(f"Starting the lab with the fleet of {options.month} ...", flush=True)
+    with LabProcess(HERE / "months" / f"{options.month}.yml", out / "lab", transport=options.transport) as lab:
+        print(f"{len(lab.servers)} servers answer on 127.0.0.1. Playing the month:", flush=True)
+        began = time.monotonic()
+        code = play(lab, options.month, expected, out)
+        print(f"The play took {time.monotonic() - began:.0f} s and ended with exit code {code}.", flush=True)
+        wrong = verdict(code, expected, out, lab)
+        if not wrong and options.twice:
+            print("Playing it again; nothing may change:", flush=True)
+            before = lab.writes()
+            play(lab, options.month, expected, out)
+            wrong = [
+                f"{name}: the second run wrote to the server: {lab.writes()[name][len(before[name]) :]}"
+                for name in before
+                if len(lab.writes()[name]) > len(before[name])
+            ]
+    for line in wrong:
+        print(f"  NOT AS EXPECTED  {line}")
+    if wrong:
+        return 1
+    print(f"Every server ended as it must, and the lab's own record agrees. Look at {out / 'report.html'}")
+    return 0
+
+
+def play(lab: LabProcess, month: str, expected: dict[str, Any], out: Path) -> int:
+    """Run the playbook as a person would; its exit code."""
+    settings = {
+        "hotpatch_month": month,
+        "hotpatch_restart_reasons": expected["restart_reasons"],
+        "hotpatch_report_dir": str(out),
+        # The lab's minutes pass in a blink.
+        "hotpatch_poll_interval": 0.5,
+        "hotpatch_restart_delay": 1,
+        "hotpatch_batch_size": 4,
+    }
+    command = [
+        "ansible-playbook", "winops.hotpatch.patch_month",
+        "-i", str(lab.inventory), "-i", str(HERE / "inventory.yml"),
+        "-e", json.dumps(settings), "--forks", "12",
+    ]  # fmt: skip
+    return subprocess.run(command, env=os.environ | {"ANSIBLE_NOCOWS": "1"}, check=False).returncode
+
+
+def verdict(code: int, expected: dict[str, Any], out: Path, lab: LabProcess) -> list[str]:
+    """What is not as it must be, in words; empty when all is well."""
+    path = out / "summary.json"
+    if not path.is_file():
+        return [f"the play wrote no {path}"]
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    wrong = disagreements(summary, expected["servers"], lab.states())
+    outcomes = {entry["outcome"] for entry in expected["servers"].values()}
+    must = _UNREACHABLE if "unreachable" in outcomes else _FAILED if "failed" in outcomes else 0
+    if code != must:
+        wrong.append(f"the play ended with exit code {code}, and {must} was to be")
+    return wrong
+
+
+if __name__ == "__main__":
+    sys.exit(main())
