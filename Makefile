@@ -4,6 +4,7 @@
 MONTH ?= 2025-12
 # in SET COMMAND: run it with requirements/SET.txt installed and the collection in place
 in = @python=$$(scripts/find-python) && exec "$$python" -m scripts.in_environment
+lab = ansible_collections.winops.hotpatch.plugins.plugin_utils._lab
 
 .PHONY: help demo lab test unit lint format script changelog clean
 .DEFAULT_GOAL := help
@@ -20,7 +21,7 @@ demo:
 	$(in) demo python demo/run.py --month '$(MONTH)'
 
 lab:
-	$(in) demo scripts/lab --fleet 'demo/months/$(MONTH).yml' --out .lab
+	$(in) demo scripts/collection-python -m $(lab) --fleet 'demo/months/$(MONTH).yml' --out .lab
 
 test:
 	$(in) test pytest -n 2 --dist loadfile tests
@@ -35,7 +36,7 @@ format:
 	$(in) lint sh -c 'ruff check --fix . ; ruff format .'
 
 script:
-	$(in) demo python -m scripts.print_script .cache
+	$(in) demo scripts/collection-python -m scripts.print_script
 
 changelog:
 	$(in) lint antsibull-changelog release --update-existing

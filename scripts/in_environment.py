@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run a command with what it needs installed: ``python -m scripts.in_environment SET COMMAND [ARGUMENT ...]``.
 
-SET names a file of ``requirements/``. Its packages go into ``.cache/venv-<X.Y>``, one for each Python, by the Python that
-runs this file; the command runs with that environment first on PATH, inside a collection tree that is removed afterwards.
-Each set holds the one before it (demo, test, lint), so one environment serves them all and the demo installs least.
+SET names a file of ``requirements/``. Its packages go into ``.cache/venv-<X.Y>``, one for each Python, by the Python
+that runs this file; the command runs with that environment first on PATH, inside a collection tree that is removed
+afterwards. Each set holds the one before it (demo, test, lint), so one environment serves them all and the demo
+installs least.
 """
 
 from __future__ import annotations
