@@ -48,14 +48,14 @@ class Form(StrEnum):
 class Release:
     """One row of the catalogue: what came out for one product on one day.
 
-    ``date`` is None when no source names the day; the row then counts from the last day of its month. Builds are tuples
+    ``day`` is None when no source names the day; the row then counts from the last day of its month. Builds are tuples
     because client rows name one build for each Windows version that shares the update.
     """
 
     product: str
     month: str
     type: ReleaseType
-    date: date | None = None
+    day: date | None = None
     hotpatch_kb: str | None = None
     hotpatch_builds: tuple[Build, ...] = ()
     lcu_kb: str | None = None
@@ -68,7 +68,7 @@ class Release:
     @property
     def effective(self) -> date:
         """The day from which this row counts."""
-        return self.date or last_day(self.month)
+        return self.day or last_day(self.month)
 
     @property
     def is_baseline(self) -> bool:
@@ -97,7 +97,7 @@ class Release:
         return {
             "product": self.product,
             "month": self.month,
-            "date": self.date.isoformat() if self.date else None,
+            "date": self.day.isoformat() if self.day else None,
             "type": self.type.value,
             "hotpatch_kb": self.hotpatch_kb,
             "hotpatch_build": " / ".join(map(str, self.hotpatch_builds)) or None,
@@ -136,7 +136,7 @@ class Level:
             "form": self.form.value,
             "month": self.release.month,
             "type": self.release.type.value,
-            "date": self.release.date.isoformat() if self.release.date else None,
+            "date": self.release.day.isoformat() if self.release.day else None,
             "build": str(self.builds[0]) if self.builds else None,
         }
 

@@ -104,7 +104,7 @@ def _row(
         product=product,
         month=month_from(when),
         type=kind,
-        date=date.fromisoformat(when) if len(when) == 10 else None,
+        day=date.fromisoformat(when) if len(when) == 10 else None,
         hotpatch_kb=hotpatch_kb,
         hotpatch_builds=_builds(hotpatch_build),
         lcu_kb=lcu_kb,

@@ -341,8 +341,8 @@ def choose(
         if verdict.kind is Kind.OTHER or verdict == newest:
             selected.append(Offered(update, verdict))
         else:
-            kb = newest.kb if newest else None
-            refused.append(Offered(update, verdict, f"{kb} is newer and contains it"))
+            better = newest.kb if newest else "another update"
+            refused.append(Offered(update, verdict, f"{better} is newer and contains it"))
     return Choice(tuple(selected), tuple(refused))
 
 
@@ -368,7 +368,7 @@ def _refusal(
     if verdict.kind is Kind.OFF_TRACK:
         return None if allow_off_track and verdict.kb in only else (verdict.price or verdict.words)
     if verdict.kind is Kind.OTHER:
-        return None if verdict.kb in only else "it is not Windows' own cumulative update and was not asked for by its KB"
+        return None if verdict.kb in only else "it is not Windows' cumulative update and was not asked for by its KB"
     return "hotpatches are installed by the mode hotpatch_only, which can promise no restart"
 
 
