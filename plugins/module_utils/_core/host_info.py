@@ -1,0 +1,34 @@
+# Copyright (c) 2026, the winops.hotpatch contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the winops.hotpatch collection; it may change without notice.
+"""Read a server and judge it; nothing is changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.judgement import judge_server
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge import catalogue_of
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import (
+    CATALOGUE_OPTIONS,
+    CONNECTION_OPTIONS,
+    ENROLLMENT_OPTIONS,
+    Spec,
+)
+from ansible_collections.winops.hotpatch.plugins.module_utils._guest.facts import read_facts
+
+SPEC = Spec({**CONNECTION_OPTIONS, **CATALOGUE_OPTIONS, **ENROLLMENT_OPTIONS})
+
+
+def run(call: Call) -> dict[str, Any]:
+    """The facts of the server and what they mean.
+
+    :raises HotpatchError: an option is wrong, or the server cannot be read at all.
+    """
+    catalogue = catalogue_of(call)
+    with call.connect() as client:
+        facts = read_facts(client, call.now)
+    judgement = judge_server(facts, call.params["enrolled"], call.params["opted_out"], catalogue)
+    return {"changed": False, "server": facts, **judgement.as_dict()}
