@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the two halves of the lab say to each other about CIM: typed values, instances and faults.
 
-The world half builds these, the wire half puts them into XML. Types are carried with every value because the wire form
-depends on them: a null or empty array is left out, a null scalar is ``xsi:nil`` (MS-WSMV; wire captures of 2008 R2 and 2012).
+The world half builds these, the wire half puts them into XML. Types are carried with every value because the wire
+form depends on them: a null or empty array is left out, a null scalar is ``xsi:nil`` (MS-WSMV; wire captures of 2008
+R2 and 2012).
 """
 
 from __future__ import annotations
@@ -51,8 +52,9 @@ FAULT_KINDS = frozenset(
 class CimValue:
     """One property or parameter.
 
-    ``type`` is a member of SCALAR_TYPES, or one with ``[]`` behind it. ``value`` is None for null; str, bool, int; an aware
-    datetime for "datetime"; a timedelta for "interval"; a CimInstance for "instance"; a list of those for an array.
+    ``type`` is a member of SCALAR_TYPES, or one with ``[]`` behind it. ``value`` is None for null; str, bool, int; an
+    aware datetime for "datetime"; a timedelta for "interval"; a CimInstance for "instance"; a list of those for an
+    array.
     """
 
     type: str
@@ -73,8 +75,8 @@ class CimValue:
 class CimInstance:
     """One object of a class; ``projected`` tells that a WQL statement named its properties (wire form: XmlFragment).
 
-    ``class_name`` is the object's own class, which may be below the one asked for (CIM_DataFile asked, CIM_DataFile given;
-    CIM_Service asked, Win32_Service given). ``namespace`` is written with slashes, in Windows' own case.
+    ``class_name`` is the object's own class, which may be below the one asked for (CIM_DataFile asked, CIM_DataFile
+    given; CIM_Service asked, Win32_Service given). ``namespace`` is written with slashes, in Windows' own case.
     """
 
     class_name: str

@@ -1,11 +1,12 @@
 # Copyright (c) 2026, the winops.hotpatch contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The seam of the lab: what the wire half (HTTP, logins, SOAP, shells) may ask of the world half (the simulated servers).
+"""The seam of the lab: what the wire half (HTTP, logins, SOAP, shells) may ask of the world half (the simulated
+servers).
 
-Everything here is synchronous and single-threaded. The wire half calls ``world.advance()`` before each request and from a
-timer, asks ``machine.network`` before it accepts or answers anything, and throws away every connection, login, shell and
-enumeration of a machine when ``machine.boot_id`` has changed.
+Everything here is synchronous and single-threaded. The wire half calls ``world.advance()`` before each request and
+from a timer, asks ``machine.network`` before it accepts or answers anything, and throws away every connection, login,
+shell and enumeration of a machine when ``machine.boot_id`` has changed.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from typing import Any, Protocol
 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cim import CimInstance, CimValue
 
-# What a connection attempt meets: open = WinRM answers; closed = refused; silent = accepted, never answered; garbage = bytes that
-# are not HTTP; half_answer = a good answer cut in the middle; reset = accepted, then reset.
+# What a connection attempt meets: open = WinRM answers; closed = refused; silent = accepted, never answered; garbage
+# = bytes that are not HTTP; half_answer = a good answer cut in the middle; reset = accepted, then reset.
 NETWORK_STATES = ("open", "closed", "silent", "garbage", "half_answer", "reset")
 
-# One method parameter as it came: a list with the text of each element of that name (None for xsi:nil, a dict for an embedded
-# instance whose values have this same shape, with its class under "__class").
+# One method parameter as it came: a list with the text of each element of that name (None for xsi:nil, a dict for an
+# embedded instance whose values have this same shape, with its class under "__class").
 RawParameter = list[Any]
 RawParameters = dict[str, RawParameter]
 
@@ -31,9 +32,10 @@ RawParameters = dict[str, RawParameter]
 class Record:
     """One HTTP request that a machine answered (the wire half fills it in, ``machine.record`` keeps it).
 
-    ``method`` is Identify, Enumerate, Pull, Release, Get, Delete, ``Invoke:RegisterByXml``, ``Shell:Create``, ``Shell:Command``, ...
-    ``target`` names the class, the WQL text or the command line. ``write`` is whether this request itself changed the machine:
-    compare ``machine.write_count`` before and after. Changes that a running command makes later are writes of their own.
+    ``method`` is Identify, Enumerate, Pull, Release, Get, Delete, ``Invoke:RegisterByXml``, ``Shell:Create``,
+    ``Shell:Command``, ... ``target`` names the class, the WQL text or the command line. ``write`` is whether this
+    request itself changed the machine: compare ``machine.write_count`` before and after. Changes that a running
+    command makes later are writes of their own.
     """
 
     time: datetime
@@ -128,7 +130,13 @@ class LabMachine(Protocol):
         """One instance by its keys (none for a singleton). Raises CimFault."""
 
     def invoke(
-        self, namespace: str, class_name: str, method: str, params: RawParameters, selectors: Mapping[str, str], user: str
+        self,
+        namespace: str,
+        class_name: str,
+        method: str,
+        params: RawParameters,
+        selectors: Mapping[str, str],
+        user: str,
     ) -> dict[str, CimValue]:
         """Call a method; the out parameters hold ReturnValue. Raises CimFault."""
 
@@ -146,7 +154,9 @@ class LabMachine(Protocol):
         environment: Mapping[str, str],
         directory: str | None,
     ) -> LabProcess:
-        """Start a command of a shell; ``command_line`` is the command and its arguments as the shell plugin joins them."""
+        """Start a command of a shell; ``command_line`` is the command and its arguments as the shell plugin joins
+        them.
+        """
 
     def record(self, entry: Record) -> None:
         """Keep one answered request."""

@@ -1,0 +1,223 @@
+# Copyright (c) 2026, the winops.hotpatch contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each fault does to a server: one function for each kind, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fault_kinds import check_fault
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.registry_content import UPDATE_POLICY
+
+if TYPE_CHECKING:
+    from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.machine import Machine
+
+
+@dataclass
+class Failure:
+    """An error for updates of one KB ("any": all), for so many times (None: always)."""
+
+    kb: str
+    hresult: int
+    times: int | None = None
+
+    def hits(self, kb: str) -> bool:
+        """Whether it strikes now; each strike is counted."""
+        if self.kb not in ("any", kb) or self.times == 0:
+            return False
+        if self.times is not None:
+            self.times -= 1
+        return True
+
+
+@dataclass
+class Faults:
+    """What is wrong with one server at this moment."""
+
+    active: list[dict[str, Any]] = field(default_factory=list)
+    install: list[Failure] = field(default_factory=list)
+    download: list[Failure] = field(default_factory=list)
+    search: list[Failure] = field(default_factory=list)
+    evaluation_errors: list[Failure] = field(default_factory=list)
+    evaluation_null: set[str] = field(default_factory=set)
+    hangs: set[str] = field(default_factory=set)
+    wants_restart: set[str] = field(default_factory=set)
+    reoffered: set[str] = field(default_factory=set)
+    never_returns: bool = False
+    rollbacks: int = 0
+    extra_boot_seconds: float = 0.0
+    stopped_services: set[str] = field(default_factory=set)
+    network: str | None = None
+    answer_delay: float = 0.0
+
+    def strikes(self, failures: list[Failure], kb: str) -> int | None:
+        """The error of the first failure that hits."""
+        return next((failure.hresult for failure in failures if failure.hits(kb)), None)
+
+
+ALWAYS = 1_000_000
+
+
+def concerns(kbs: set[str], kb: str) -> bool:
+    """Whether a set of KBs (with "any" for all) holds this one."""
+    return bool(kbs & {"any", kb})
+
+
+def give(machine: Machine, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a server one fault; returns it with all its settings.
+
+    :raises FaultError: the fault or one of its settings is not known.
+    """
+    settings = check_fault(raw)
+    machine.faults.active.append(settings)
+    EFFECTS[settings["kind"]](machine, settings)
+    return settings
+
+
+def clear(machine: Machine) -> None:
+    """Take all faults away; what they have already done stays done."""
+    machine.faults = Faults()
+    machine.disk.full = False
+    machine.registry.allow_all()
+    machine.repository.missing_classes.clear()
+    machine.repository.denied_namespaces.clear()
+    machine.registry.remove_value(UPDATE_POLICY + r"\AU", "AlwaysAutoRebootAtScheduledTime")
+
+
+def _install_fails(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.install.append(Failure(settings["kb"], settings["hresult"], settings["times"]))
+
+
+def _download_fails(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.download.append(Failure(settings["kb"], settings["hresult"], settings["times"]))
+
+
+def _search_fails(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.search.append(Failure("any", settings["hresult"], settings["times"]))
+
+
+def _evaluation_unknown(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.evaluation_errors.append(Failure(settings["kb"], 0x80240068))
+
+
+def _evaluation_throws(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.evaluation_errors.append(Failure(settings["kb"], settings["hresult"]))
+
+
+def _evaluation_null(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.evaluation_null.add(settings["kb"])
+
+
+def _install_hangs(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.hangs.add(settings["kb"])
+
+
+def _installer_busy(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.updates.occupy(settings["seconds"])
+
+
+def _hotpatch_wants_restart(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.wants_restart.add(settings["kb"])
+
+
+def _update_reoffered(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.reoffered.add(settings["kb"])
+
+
+def _never_returns(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.never_returns = True
+
+
+def _wrong_build_after_restart(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.rollbacks = settings["times"] or ALWAYS
+
+
+def _slow_restart(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.extra_boot_seconds = settings["seconds"]
+
+
+def _restart_by_itself(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.timeline.after(settings["after"], lambda: machine.power.restart_now("fault", "restart_by_itself"))
+
+
+def _always_auto_reboot(machine: Machine, settings: Mapping[str, Any]) -> None:
+    policy = UPDATE_POLICY + r"\AU"
+    machine.registry.number(policy, "AUOptions", 4)
+    machine.registry.number(policy, "AlwaysAutoRebootAtScheduledTime", 1)
+    machine.registry.number(policy, "AlwaysAutoRebootAtScheduledTimeMinutes", 15)
+
+
+def _service_not_started(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.stopped_services.add(settings["name"])
+
+
+def _network(machine: Machine, settings: Mapping[str, Any]) -> None:
+    faults = machine.faults
+
+    def begin() -> None:
+        faults.network = settings["state"]
+        if settings["seconds"] is not None:
+            machine.timeline.after(settings["seconds"], end)
+
+    def end() -> None:
+        faults.network = None
+
+    if settings["after"]:
+        machine.timeline.after(settings["after"], begin)
+    else:
+        begin()
+
+
+def _winrm_flaps(machine: Machine, settings: Mapping[str, Any]) -> None:
+    _network(machine, {"state": "reset", "seconds": settings["seconds"], "after": settings["after"]})
+
+
+def _slow(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.answer_delay = settings["seconds"]
+
+
+def _disk_full(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.disk.full = True
+
+
+def _class_missing(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.repository.missing_classes.add(settings["name"].lower())
+
+
+def _access_denied(machine: Machine, settings: Mapping[str, Any]) -> None:
+    plain = settings["namespace"].replace("\\", "/").strip("/").lower()
+    machine.repository.denied_namespaces.add(plain)
+
+
+def _registry_denied(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.registry.deny(settings["key"])
+
+
+EFFECTS: Mapping[str, Callable[[Machine, Mapping[str, Any]], None]] = {
+    "install_fails": _install_fails,
+    "download_fails": _download_fails,
+    "search_fails": _search_fails,
+    "evaluation_unknown": _evaluation_unknown,
+    "evaluation_throws": _evaluation_throws,
+    "evaluation_null": _evaluation_null,
+    "install_hangs": _install_hangs,
+    "installer_busy": _installer_busy,
+    "hotpatch_wants_restart": _hotpatch_wants_restart,
+    "update_reoffered": _update_reoffered,
+    "never_returns": _never_returns,
+    "wrong_build_after_restart": _wrong_build_after_restart,
+    "slow_restart": _slow_restart,
+    "restart_by_itself": _restart_by_itself,
+    "always_auto_reboot": _always_auto_reboot,
+    "service_not_started": _service_not_started,
+    "network": _network,
+    "winrm_flaps": _winrm_flaps,
+    "slow": _slow,
+    "disk_full": _disk_full,
+    "class_missing": _class_missing,
+    "access_denied": _access_denied,
+    "registry_denied": _registry_denied,
+}
