@@ -5,8 +5,8 @@
 """Whether a server may be enrolled for hotpatches, with every blocker named at once.
 
 Rules of windowsserverdocs, hotpatch for Arc, 2025-10-30: Windows Server 2025 Standard or Datacenter, build 26100.1742
-or later, virtualization-based security running, UEFI with Secure Boot, connected to Azure Arc. Datacenter: Azure Edition
-needs no Arc. Being eligible, being enrolled and being on the track are three different questions. What could not be
+or later, virtualization-based security running, UEFI with Secure Boot, connected to Azure Arc. Azure Edition needs no
+Arc. Being eligible, being enrolled and being on the track are three different questions. What could not be
 read never passes: it makes the answer unknown.
 """
 

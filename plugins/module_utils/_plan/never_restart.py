@@ -4,9 +4,9 @@
 # This file is private to the winops.hotpatch collection; it may change without notice.
 """The never-restart contract: what must be known before a hotpatch is installed, and what must hold afterwards.
 
-Three witnesses before: the forecast (Windows Update's own answer, or the catalogue where Windows has no such interface),
-the server's restart policy, and that no restart is pending. Two after: the same boot time, and nothing newly pending.
-Each answers yes, no or unknown; anything but yes from all three means no install.
+Three witnesses before: the forecast (Windows Update's own answer, or the catalogue where Windows has no such
+interface), the server's restart policy, and that no restart is pending. Two after: the same boot time, and nothing
+newly pending. Each answers yes, no or unknown; anything but yes from all three means no install.
 """
 
 from __future__ import annotations

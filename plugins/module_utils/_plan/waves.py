@@ -4,28 +4,19 @@
 # This file is private to the winops.hotpatch collection; it may change without notice.
 """Servers into waves, and whether the next wave may start.
 
-Servers of one wave may restart at the same time. A failed or lost server keeps spending the failure budget across waves.
+Servers of one wave may restart at the same time. A server that failed or was lost keeps spending the failure budget
+across waves, so an unlucky first wave leaves less room for the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput
 
-
-@dataclass(frozen=True)
-class Gate:
-    """Whether the next wave may start, and why."""
-
-    go: bool
-    failures: tuple[str, ...]
-    words: str
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"go": self.go, "failures": list(self.failures), "words": self.words}
+_DONE = "done"
+_HALTED = "halted"
 
 
 def waves(names: Sequence[str], canaries: int = 1, batch_size: int = 5) -> list[list[str]]:
@@ -44,18 +35,33 @@ def waves(names: Sequence[str], canaries: int = 1, batch_size: int = 5) -> list[
     return found + [rest[start : start + batch_size] for start in range(0, len(rest), batch_size)]
 
 
-def gate(failed: Iterable[str], failure_budget: int = 0) -> Gate:
-    """Whether another wave may start after these servers failed or were lost in the waves before.
+def gate(
+    results: Mapping[str, Mapping[str, Any]], wave: Sequence[str], total: int, failure_budget: int = 0
+) -> dict[str, Any]:
+    """Whether a wave may start: ``{"go": bool, "failed": [names], "words": str}``.
 
+    :param results: of the servers of earlier waves by name: ``state`` is ``done``, ``failed`` or ``halted``, ``words``
+        say why. A state that is none of them counts as failed: an unknown end is no success.
+    :param wave: the servers that want to start; their own results, if any, do not count.
+    :param total: how many servers all waves hold.
     :param failure_budget: how many may fail before nothing more is started.
+    :raises InvalidInput: the budget is negative.
     """
-    failures = tuple(dict.fromkeys(failed))
     if failure_budget < 0:
         raise InvalidInput("The failure budget is negative.", hint="Use 0 to stop at the first failure.")
-    if len(failures) > failure_budget:
-        named = ", ".join(failures[:5]) + (" and more" if len(failures) > 5 else "")
-        words = f"Halted: {len(failures)} failed ({named}), and the budget allows {failure_budget}."
-        return Gate(False, failures, words)
-    if failures:
-        return Gate(True, failures, f"Going on: {len(failures)} failed, and the budget allows {failure_budget}.")
-    return Gate(True, failures, "Going on: no server failed.")
+    before = {name: result for name, result in results.items() if name not in set(wave)}
+    failed = [name for name, result in before.items() if result.get("state") not in (_DONE, _HALTED)]
+    allowed = f"{failure_budget} may fail"
+    if len(failed) > failure_budget:
+        why = "; ".join(f"{name}: {before[name].get('words') or 'no reason recorded'}" for name in failed[:3])
+        more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
+        words = f"Halted before {_names(wave)}: {len(failed)} of {total} failed and {allowed} ({why}{more})."
+        return {"go": False, "failed": failed, "words": words}
+    done = sum(1 for result in before.values() if result.get("state") == _DONE)
+    spent = f"{len(failed)} failed and {allowed}" if failed else "none failed"
+    words = f"This wave: {_names(wave)}. Of {total} servers {done} are through, {spent}."
+    return {"go": True, "failed": failed, "words": words}
+
+
+def _names(wave: Sequence[str]) -> str:
+    return ", ".join(wave[:8]) + (f" and {len(wave) - 8} more" if len(wave) > 8 else "")
