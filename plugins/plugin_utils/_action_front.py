@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
@@ -73,8 +74,12 @@ class ControllerAction(ActionBase):  # type: ignore[misc]
         )
         checked = validator.validate(plain(self._task.args))
         secrets.update(str(value) for value in checked._no_log_values if value)
-        if checked.error_messages:
-            raise InvalidInput(f"{self._task.action}: {'; '.join(checked.error_messages)}.")
+        wrong = [error.msg.rstrip(".") for error in checked.errors if not isinstance(error, UnsupportedError)]
+        if unknown := sorted(str(name) for name in checked.unsupported_parameters):
+            known = ", ".join(sorted(self.SPEC.argument_spec))
+            wrong.append(f"there is no option {', '.join(unknown)} (there are {known})")
+        if wrong:
+            raise InvalidInput(f"{self._task.action}: {'; '.join(wrong)}.")
         options: dict[str, Any] = plain(checked.validated_parameters)
         return options
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
-from ansible_collections.winops.hotpatch.plugins.module_utils._core.judgement import judge_server
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge import catalogue_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import (
     CATALOGUE_OPTIONS,
@@ -18,6 +17,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import 
     Spec,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.facts import read_facts
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.server_state import state_of
 
 SPEC = Spec({**CONNECTION_OPTIONS, **CATALOGUE_OPTIONS, **ENROLLMENT_OPTIONS})
 
@@ -30,5 +30,14 @@ def run(call: Call) -> dict[str, Any]:
     catalogue = catalogue_of(call)
     with call.connect() as client:
         facts = read_facts(client, call.now)
-    judgement = judge_server(facts, call.params["enrolled"], call.params["opted_out"], catalogue)
-    return {"changed": False, "server": facts, **judgement.as_dict()}
+    declared = {"enrolled": call.params["enrolled"], "opted_out": call.params["opted_out"]}
+    state = state_of(facts, declared, catalogue)
+    return {
+        "changed": False,
+        "server": facts,
+        "declared": declared,
+        "product": state.product.as_dict(),
+        "enrollment": state.enrollment.as_dict(),
+        "eligibility": state.eligibility.as_dict(),
+        "standing": state.standing.as_dict(),
+    }

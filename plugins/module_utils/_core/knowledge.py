@@ -50,11 +50,15 @@ def catalogue_of(call: Call) -> Catalogue:
 
     :raises InvalidInput: the file cannot be read, or a row is wrong; the message names file and line.
     """
-    catalogue = Catalogue.shipped(day_of(call))
-    path = call.params.get("catalogue")
+    return catalogue_at(day_of(call), call.params.get("catalogue"))
+
+
+def catalogue_at(day: date, path: str | None) -> Catalogue:
+    """The shipped catalogue on a day, with a person's file over it when there is one."""
+    catalogue = Catalogue.shipped(day)
     if not path:
         return catalogue
-    return catalogue.merge(parse(_text_of(os.path.expanduser(path)), path)).as_of(catalogue.on)
+    return catalogue.merge(parse(_text_of(os.path.expanduser(path)), path))
 
 
 def _text_of(path: str) -> str:

@@ -95,9 +95,15 @@ details ul { margin: .2rem 0; padding-left: 1.2rem; }
 {%- for blocker in v.blockers %}<li>{{ blocker.words }}{% if blocker.fix %} {{ blocker.fix }}{% endif %}</li>{% endfor -%}
 </ul></details>
 {%- endif %}
-{%- if v.receipt and v.receipt.witnesses_before %}
-<details><summary>What the witnesses said</summary><ul>
-{%- for w in v.receipt.witnesses_before + v.receipt.witnesses_after %}<li>{{ w.name | replace('_', ' ') }}: {{ w.answer }}. {{ w.words }}</li>{% endfor -%}
+{%- if v.receipt %}
+<details><summary>Evidence</summary><ul>
+{%- for install in v.receipt.installs %}
+{%- for w in install.witnesses_before + install.witnesses_after %}<li>{{ w.name | replace('_', ' ') }}: {{ w.answer }}. {{ w.words }}</li>{% endfor -%}
+{% endfor -%}
+{%- if v.receipt.restart %}
+<li>Up since {{ v.receipt.restart.boot_time_after }}, before since {{ v.receipt.restart.boot_time_before }}.</li>
+{%- for stage in v.receipt.restart.stages or [] %}<li>{{ stage.name }}: {{ stage.seconds }} s</li>{% endfor -%}
+{%- endif %}
 </ul></details>
 {%- endif %}
 </td>
