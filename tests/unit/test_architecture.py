@@ -153,8 +153,10 @@ def licence_comes_first(path: PurePosixPath, text: str) -> Iterator[str]:
         yield f"{path}: does not start with the licence"
 
 
-# A folder of somebody's home; not the WMI namespaces that start with root/.
-HOMES = re.compile(r"(?<![\w/.}:])/(?:root/|work/|home/\w|Users/\w)")
+# A folder of somebody's home; not the WMI namespaces, which start with root/ too.
+HOMES = re.compile(
+    r"(?<![\w/.}:])/(?:root/(?!cimv2|microsoft|standardcimv2|wmi)|work/|home/\w|users/\w)", re.IGNORECASE
+)
 # Spelled so that this file does not match itself.
 REGISTRIES = re.compile(r"py[p]i\.org|python[h]osted\.org|registry\.npm[j]s|deb\.debian[.]org|--(extra-)?index[-]url")
 

@@ -124,7 +124,10 @@ def test_galaxy_yml_is_what_galaxy_takes() -> None:
     assert (ROOT / galaxy["readme"]).is_file()
 
 
-def test_the_changelog_names_this_version() -> None:
+def test_the_changelog_names_this_version_and_every_module() -> None:
     version = loaded("galaxy.yml")["version"]
-    assert version in loaded("changelogs/changelog.yaml")["releases"]
+    releases = loaded("changelogs/changelog.yaml")["releases"]
+    assert version in releases
     assert f"v{version}" in (ROOT / "CHANGELOG.md").read_text("utf-8").replace("\\", "")  # which Markdown escapes
+    named = sorted(module["name"] for release in releases.values() for module in release.get("modules", []))
+    assert named == MODULES, "run `make changelog`"
