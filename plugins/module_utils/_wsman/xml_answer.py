@@ -17,6 +17,8 @@ MAX_TEXT = 8 * 1024 * 1024
 MAX_ELEMENTS = 250_000
 MAX_DEPTH = 64
 
+_ENCODINGS = ("utf-8", "utf-16", "us-ascii", "iso-8859-1")
+
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 
@@ -84,10 +86,7 @@ def parse(data: bytes) -> Node:
     try:
         builder.parser.Parse(data, True)
     except expat.ExpatError as error:
-        problem = expat.ErrorString(error.code)
-        line = error.lineno
-    except ValueError:  # an encoding the document names and nobody has, or one that is no text encoding at all
-        problem, line = "unusable character encoding", 1
+        problem, line = expat.ErrorString(error.code), error.lineno
     else:
         if builder.root is None:
             raise UnreadableError("the answer holds no XML element")
@@ -108,11 +107,17 @@ class _Builder:
         # separator.
         self.parser = expat.ParserCreate(namespace_separator=" ")
         self.parser.buffer_text = True
+        self.parser.XmlDeclHandler = self._declaration
         self.parser.StartDoctypeDeclHandler = self._doctype
         self.parser.EntityDeclHandler = self._entity
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._text
+
+    def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        # For any other name expat would have Python look for a codec of that name.
+        if encoding is not None and encoding.lower() not in _ENCODINGS:
+            raise UnreadableError("the answer is in a character encoding that no WS-Management server uses")
 
     def _doctype(self, *_about: object) -> None:
         raise UnreadableError("the answer holds a document type declaration, which SOAP forbids")
