@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge im
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.record import Reading
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import CATALOGUE_OPTIONS, Spec
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.table import table_lines
+from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.month import HOTPATCH, RESTARTING, plan_month
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.policy import Policy
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.waves import waves
@@ -55,6 +57,9 @@ def run(call: Call) -> dict[str, Any]:
     params = call.params
     catalogue = catalogue_of(call)
     policy = Policy.read({"restart_reasons": params["restart_reasons"], "max_clock_skew": params["max_clock_skew"]})
+    names = Counter(record["name"] for record in params["servers"])
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise InvalidInput(f"{', '.join(twice)} stands in the list of servers more than once.")
     readings = [(record["name"], Reading.of(record["read"])) for record in params["servers"]]
     plan = plan_month(
         [
