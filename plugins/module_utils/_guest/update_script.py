@@ -11,11 +11,13 @@ the contract in docs/update-contract.md. It fetches nothing itself; only Windows
 Why it looks as it does (Microsoft Learn: wuapi reference, PowerShell 5.1 documentation, PowerShell engine source):
 
 * A function for each COM object, so that it can be run against stand-ins where there is no Windows Update.
-* ``return , (New-Object ...)``: a COM collection that leaves a function is unrolled by the pipeline; the comma keeps it whole.
+* ``return , (New-Object ...)``: a COM collection that leaves a function is unrolled by the pipeline; the comma keeps it
+  whole.
 * Only a real Boolean is an answer to "does it need a restart". Null (late binding swallows an unknown member), an
   exception or another type is unknown, and every variable of a loop turn starts as null.
 * The wrapper of a COM error always has the HResult 0x80131501; the true code is on the deepest inner exception.
-* ``ConvertTo-Json`` of 5.1 turns a lone element into a scalar when piped, stops at depth 2, and leaves non-ASCII as it is.
+* ``ConvertTo-Json`` of 5.1 turns a lone element into a scalar when piped, stops at depth 2 and leaves non-ASCII as it
+  is.
 * ``Replace`` wants ``[NullString]::Value``: a plain null becomes an empty file name.
 """
 
@@ -275,8 +277,7 @@ try {
     $lock.Dispose()
 }
 exit $exitCode
-"""
-
+"""  # noqa: E501 - lines of the script
 
 
 def as_bytes() -> bytes:
