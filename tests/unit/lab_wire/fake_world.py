@@ -142,7 +142,13 @@ class FakeMachine:
         raise CimFault("not_found", "Not found")
 
     def invoke(
-        self, namespace: str, class_name: str, method: str, params: RawParameters, selectors: Mapping[str, str], user: str
+        self,
+        namespace: str,
+        class_name: str,
+        method: str,
+        params: RawParameters,
+        selectors: Mapping[str, str],
+        user: str,
     ) -> dict[str, CimValue]:
         """Note the call; answer with a list and an embedded instance."""
         self._check(namespace)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the winops.hotpatch contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SOAP requests as text, sent by the standard library alone: a client that shares nothing with the lab or the product."""
+"""SOAP requests as text, sent by the standard library alone: a client that shares nothing with the lab."""
 
 from __future__ import annotations
 
@@ -109,7 +109,12 @@ class Wire:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
 
     def post(
-        self, data: str | bytes, *, path: str = "/wsman", method: str = "POST", headers: dict[str, str | None] | None = None
+        self,
+        data: str | bytes,
+        *,
+        path: str = "/wsman",
+        method: str = "POST",
+        headers: dict[str, str | None] | None = None,
     ) -> tuple[http.client.HTTPResponse, bytes]:
         """Send anything; headers given as None are left out."""
         sent: dict[str, str | None] = {"Content-Type": CONTENT_TYPE, "Authorization": basic(), **(headers or {})}
@@ -135,7 +140,9 @@ class Wire:
         """Enumerate with these elements inside."""
         return self.call(ENUMERATION + "Enumerate", uri, f"<n:Enumerate>{inside}</n:Enumerate>", **others)
 
-    def pull(self, context: str | None, count: int | None = None, uri: str = FAKE_SERVICE, **others: object) -> SoapAnswer:
+    def pull(
+        self, context: str | None, count: int | None = None, uri: str = FAKE_SERVICE, **others: object
+    ) -> SoapAnswer:
         """Pull from a context."""
         limit = "" if count is None else f"<n:MaxElements>{count}</n:MaxElements>"
         body = f"<n:Pull><n:EnumerationContext>{context}</n:EnumerationContext>{limit}</n:Pull>"

@@ -31,6 +31,7 @@ from tests.unit.lab_wire.messages import (
 )
 
 OPTIMISED = "<w:OptimizeEnumeration/><w:MaxElements>32000</w:MaxElements>"
+CQL = "http://schemas.dmtf.org/wbem/cql/1/dsp0202.pdf"
 CLASS = "{" + FAKE_SERVICE + "}"
 WMI_ERROR = "{http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/MSFT_WmiError}"
 
@@ -193,11 +194,11 @@ def test_references_and_objects_with_references(wire: Wire) -> None:
 @pytest.mark.parametrize(
     ("inside", "uri", "subcode", "code"),
     [
-        ('<w:Filter Dialect="http://schemas.dmtf.org/wbem/cql/1/dsp0202.pdf">x</w:Filter>', FAKE_SERVICE, "n:FilterDialectRequestedUnavailable", 0x80338019),
+        (f'<w:Filter Dialect="{CQL}">x</w:Filter>', FAKE_SERVICE, "n:FilterDialectRequestedUnavailable", 0x80338019),
         ("<w:Filter>x</w:Filter>", FAKE_SERVICE, "n:FilterDialectRequestedUnavailable", 0x80338019),
         (f'<w:Filter Dialect="{WQL}"></w:Filter>', ANY_CLASS, "n:CannotProcessFilter", 0x8033801A),
         ("", ANY_CLASS, "n:CannotProcessFilter", 0x8033804F),
-        ("<w:OptimizeEnumeration/><w:MaxElements>none</w:MaxElements>", FAKE_SERVICE, "w:SchemaValidationError", 0x80338041),
+        (OPTIMISED.replace("32000", "none"), FAKE_SERVICE, "w:SchemaValidationError", 0x80338041),
         ("", "http://schemas.example.org/nothing", "a:DestinationUnreachable", 0x8033803B),
         ("", "http://schemas.microsoft.com/wbem/wsman/1/wmi/Nothing", "a:DestinationUnreachable", 0x8033803B),
     ],

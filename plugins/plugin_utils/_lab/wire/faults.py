@@ -216,9 +216,7 @@ def dialect_unavailable(dialect: str) -> WireFault:
 def cannot_process_filter(text: str, operation: str = "ExecQuery", parameter: str = "") -> WireFault:
     """A query that WMI refuses (recorded by WinRb: provider WMI Provider, extended status inside)."""
     extended = (operation, parameter, "WinMgmt")
-    return WireFault(
-        "s:Sender", "n:CannotProcessFilter", 0x8033801A, text, provider=WMI_PROVIDER, extended=extended
-    )
+    return WireFault("s:Sender", "n:CannotProcessFilter", 0x8033801A, text, provider=WMI_PROVIDER, extended=extended)
 
 
 def not_found(operation: str, parameter: str) -> WireFault:

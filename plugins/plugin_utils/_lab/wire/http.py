@@ -106,9 +106,7 @@ class HttpConnection:
         if response.close:
             headers.append(("Connection", "close"))
         headers.append(("Content-Length", str(len(response.body))))
-        head = h11.Response(
-            status_code=response.status, reason=_reason(response.status), headers=_encoded(headers)
-        )
+        head = h11.Response(status_code=response.status, reason=_reason(response.status), headers=_encoded(headers))
         out = self._protocol.send(head) or b""
         if cut:
             await self._write(out + response.body[: len(response.body) // 2])

@@ -140,6 +140,7 @@ class Listener:
                     pass
                 return False
             case "garbage":
+                await reader.read(65536)  # what is not read would turn the answer into a reset
                 writer.write(_GARBAGE)
                 await writer.drain()
                 return False

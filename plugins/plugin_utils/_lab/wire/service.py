@@ -149,6 +149,4 @@ def _no_powershell(uri: str) -> faults.WireFault:
     """The lab runs no PowerShell: answered like a session configuration that does not exist."""
     name = uri.rpartition("/")[2]
     text = f"Cannot find the session configuration {name}: the lab's servers have no PowerShell remoting. "
-    return faults.WireFault(
-        "s:Sender", "a:DestinationUnreachable", 0x8033803B, text, detail_uri="InvalidResourceURI"
-    )
+    return faults.WireFault("s:Sender", "a:DestinationUnreachable", 0x8033803B, text, detail_uri="InvalidResourceURI")
