@@ -151,9 +151,7 @@ def _on_ordinary_updates(state: ServerState, policy: Policy) -> _Decision:
     return _with_restart(LCU, code, words, otherwise, state, policy)
 
 
-def _with_restart(
-    action: str, code: str, words: str, otherwise: str, state: ServerState, policy: Policy
-) -> _Decision:
+def _with_restart(action: str, code: str, words: str, otherwise: str, state: ServerState, policy: Policy) -> _Decision:
     reason = state.standing.restart_reason
     value = reason.value if reason else LCU
     allowed = value in policy.restart_reasons

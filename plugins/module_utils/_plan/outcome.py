@@ -137,9 +137,7 @@ class _Case:
         if self.step["allowed"]:
             return "skipped", halted or f"{reason} The run ended before its turn."
         if self.build_after != self.build_before:
-            reason += (
-                f" Its build changed from {self.build_before} to {self.build_after} meanwhile, not by this run."
-            )
+            reason += f" Its build changed from {self.build_before} to {self.build_after} meanwhile, not by this run."
         return str(self.step["outcome_if_nothing"]), reason
 
     def _failed_stage(self) -> tuple[str, str] | None:

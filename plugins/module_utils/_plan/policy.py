@@ -66,8 +66,6 @@ def _reasons(value: Any) -> frozenset[str]:
     found = set()
     for reason in value:
         if reason not in _REASONS:
-            raise InvalidInput(
-                f"'{reason}' is no reason for a restart.", hint=f"Known reasons: {', '.join(_REASONS)}."
-            )
+            raise InvalidInput(f"'{reason}' is no reason for a restart.", hint=f"Known reasons: {', '.join(_REASONS)}.")
         found.add(RestartReason(reason).value)
     return frozenset(found)

@@ -43,8 +43,6 @@ def state_of(facts: Mapping[str, Any], declarations: Mapping[str, Any] | None, c
     product = product_of(facts)
     enrollment = known_enrollment(facts, declared.get("enrolled"), product, catalogue)
     opted_out = declared.get("opted_out")
-    eligibility = evaluate(
-        facts, enrolled=enrollment.enrolled, opted_out=opted_out, platform=declared.get("platform")
-    )
+    eligibility = evaluate(facts, enrolled=enrollment.enrolled, opted_out=opted_out, platform=declared.get("platform"))
     where = standing(product, build_of(facts), installed_kbs(facts), enrollment.enrolled, opted_out, catalogue)
     return ServerState(product, enrollment, eligibility, where)

@@ -17,8 +17,20 @@ from datetime import date, timedelta
 
 BASELINE_MONTHS = (1, 4, 7, 10)
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
-_NAMES = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-          "December")
+_NAMES = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 
 
 def parse_month(text: str) -> tuple[int, int]:

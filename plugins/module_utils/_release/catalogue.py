@@ -91,9 +91,7 @@ class Catalogue:
         """The same rows as they were known on another day."""
         if day == self.on:
             return self
-        return Catalogue(
-            self._all_releases, self._all_planned, on=day, collected=self.collected, names=self.names
-        )
+        return Catalogue(self._all_releases, self._all_planned, on=day, collected=self.collected, names=self.names)
 
     def merge(self, rows: Rows) -> Catalogue:
         """This catalogue with a person's rows over it.

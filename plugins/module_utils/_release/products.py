@@ -122,9 +122,7 @@ def identify_product(
         capable = azure if edition is not None else None
         identifier = SERVER_2022_AZURE if azure else SERVER_2022
         # Ordinary editions of 2022 take the same cumulative updates as Azure Edition, so its rows answer for them.
-        return _server(
-            identifier, "Windows Server 2022", edition, azure, evaluation, core, capable, SERVER_2022_AZURE
-        )
+        return _server(identifier, "Windows Server 2022", edition, azure, evaluation, core, capable, SERVER_2022_AZURE)
     if build in _PLAIN_SERVERS:
         identifier, name = _PLAIN_SERVERS[build]
         return _server(identifier, name, edition, azure, evaluation, core, False, None)

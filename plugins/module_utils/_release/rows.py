@@ -38,14 +38,12 @@ DOC = "documented"
 SEC = "secondary"
 
 FIRST_BASELINE = (
-    "yamanxworld blog, 2024-12-23; absent from the server calendar, which starts 2024-11; day "
-    "is the second Tuesday"
+    "yamanxworld blog, 2024-12-23; absent from the server calendar, which starts 2024-11; day is the second Tuesday"
 )
 RELEASE_INFO = "windows-server-release-info (Microsoft release health), page state of 2026-05-13"
 ARC_PAGE = "windowsserverdocs, hotpatch for Arc, 2025-10-30, known issues"
 ARC_PAGE_WSUS = (
-    "windowsserverdocs, hotpatch for Arc, 2025-10-30, known issues; WSUS-only, keeps the "
-    "October baseline hotpatchable"
+    "windowsserverdocs, hotpatch for Arc, 2025-10-30, known issues; WSUS-only, keeps the October baseline hotpatchable"
 )
 APRIL_2026_LCU = "navanem.com/kb/KB5091157 quoting Microsoft Support; julbietechnews.com 2026-04-20"
 APRIL_2026_HOTPATCH = "julbietechnews.com 2026-04-20 (19 or 20 April; here the hotpatch build is above the LCU build)"
@@ -70,8 +68,7 @@ TITLES = "support.microsoft.com article titles, quoted in a public scraper"
 FORUM_390449 = "windowsforum.com thread 390449 quoting Microsoft Support"
 CLIENT_INFO = "windows11-release-information excerpt (vuls-data-update fixtures)"
 CLIENT_INFO_AND_TITLES = (
-    "windows11-release-information excerpt (vuls-data-update fixtures); support.microsoft.com "
-    "article titles"
+    "windows11-release-information excerpt (vuls-data-update fixtures); support.microsoft.com article titles"
 )
 RRAS_TITLE = "support.microsoft.com title and address (RRAS, CVE-2026-25172)"
 WEEKLY_AND_TITLES = "endpointweekly.com 2026-06-26; date from support.microsoft.com article titles"

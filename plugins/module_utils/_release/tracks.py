@@ -296,9 +296,7 @@ class _Enrolled:
             return Standing(**{**_fields(missed), "state": state})
         if self.hole is not None:
             words = f"{sentence}; when it can come back is unknown: {self.hole}."
-            return Standing(
-                self.product, Track.OFF_TRACK, state, state.value, words, self.build, level, enrolled=True
-            )
+            return Standing(self.product, Track.OFF_TRACK, state, state.value, words, self.build, level, enrolled=True)
         expected = self.catalogue.next_baseline(self.rows_of).words
         newest = self.catalogue.latest_lcu(self.rows_of)
         behind = isinstance(newest, Level) and newest.release.order > level.release.order
@@ -448,16 +446,12 @@ def _told_by_kb(build: Build, candidates: tuple[Level, ...], have: set[str] | No
 def _level_without_build(rows_of: str, build: Build, have: set[str], catalogue: Catalogue) -> Level | None:
     """The newest installed KB that the catalogue names no build for, when the server's build lies in its place."""
     rows = catalogue.releases(rows_of)
-    silent = [
-        level for row in rows for level in levels_of(row) if not level.builds and level.kb in have
-    ]
+    silent = [level for row in rows for level in levels_of(row) if not level.builds and level.kb in have]
     if not silent:
         return None
     level = silent[-1]
     before = [b for row in rows if row.is_baseline and row.order < level.release.order for b in row.lcu_builds]
-    after = [
-        b for row in rows if row.month > level.release.month for b in (*row.hotpatch_builds, *row.lcu_builds)
-    ]
+    after = [b for row in rows if row.month > level.release.month for b in (*row.hotpatch_builds, *row.lcu_builds)]
     if (before and build <= max(before)) or (after and build >= min(after)):
         return None
     return level

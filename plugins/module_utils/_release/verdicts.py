@@ -227,9 +227,7 @@ def _price_of(level: Level, catalogue: Catalogue, sentence: str) -> Verdict:
     expected = catalogue.next_baseline(level.release.product)
     months = tuple(catalogue.hotpatch_months_before(level.release.month, expected))
     price = f"no hotpatch until {expected.words}"
-    return Verdict(
-        Kind.OFF_TRACK, "leaves_track", f"{sentence} Price: {price}.", level.kb, level, price, months
-    )
+    return Verdict(Kind.OFF_TRACK, "leaves_track", f"{sentence} Price: {price}.", level.kb, level, price, months)
 
 
 def _not_in_catalogue(kb: str, title: str, standing: Standing, catalogue: Catalogue) -> Verdict:
