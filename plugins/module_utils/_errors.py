@@ -22,6 +22,8 @@ class HotpatchError(Exception):
     :param hint: what the person can do about it.
     :param retryable: whether the same call may succeed later with nothing changed.
     :param server: the name the person knows the server by; None when no server is concerned.
+    :ivar changed: whether something was changed on the server before it failed.
+    :ivar details: further keys of the task result, such as what had been done by then.
     """
 
     default_code = "error"
@@ -42,6 +44,8 @@ class HotpatchError(Exception):
         self.hint = hint
         self.retryable = self.default_retryable if retryable is None else retryable
         self.server = server
+        self.changed = False
+        self.details: dict[str, Any] = {}
 
     def as_result(self) -> dict[str, Any]:
         """The keys a task result carries beside ``msg``."""

@@ -15,7 +15,7 @@ description:
   - Names every reason why the server is not eligible at once, each with its evidence and its fix.
   - Says which track the server is on. A build alone does not tell, since one build can be right and wrong
     (26100.6905 is KB5070893 or KB5070881), so the installed KBs are read as well.
-  - What could not be read is V(null) and named in RV(server.notes). It never counts as passed.
+  - What could not be read is V(null) and named in C(notes) of RV(server). It never counts as passed.
 author: The winops.hotpatch contributors (@winops)
 extends_documentation_fragment:
   - winops.hotpatch.connection
@@ -71,6 +71,11 @@ product:
   returned: success
   type: dict
   sample: {id: windows-server-2025, name: Windows Server 2025, azure_edition: false, hotpatch_capable: true}
+declared:
+  description: What the options said of the enrollment, kept for M(winops.hotpatch.month_plan).
+  returned: success
+  type: dict
+  sample: {enrolled: null, opted_out: null}
 enrollment:
   description: Whether the server is enrolled for hotpatch, and where that is known from.
   returned: success

@@ -29,6 +29,15 @@ options:
         description: The result of M(winops.hotpatch.host_info), failed and unreachable ones included.
         type: dict
         required: true
+      read_after:
+        description: Not used here. The same records go to M(winops.hotpatch.month_report).
+        type: dict
+      install:
+        description: Not used here. The same records go to M(winops.hotpatch.month_report).
+        type: dict
+      wave:
+        description: Not used here. The same records go to M(winops.hotpatch.month_report).
+        type: dict
   month:
     description: The month that is patched, C(YYYY-MM). Defaults to the month of O(as_of).
     type: str

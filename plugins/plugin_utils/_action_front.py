@@ -14,7 +14,7 @@ task's host instead (a jump host with Python, or localhost).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleError
@@ -38,7 +38,11 @@ class ControllerAction(ActionBase):  # type: ignore[misc]
     """An action that touches no server: it decides, prints or writes on the controller."""
 
     SPEC: ClassVar[Spec]
-    core: ClassVar[Callable[[Call], dict[str, Any]]]
+
+    @staticmethod
+    def core(call: Call) -> dict[str, Any]:
+        """The core of the noun; each action names its own."""
+        raise InvalidInput(f"{call.name}: this action has no core.")
 
     _requires_connection = False
     _supports_check_mode = True
@@ -52,9 +56,9 @@ class ControllerAction(ActionBase):  # type: ignore[misc]
             params = self._checked_options(secrets)
             answer = self._answer(params, task_vars, secrets)
         except Unreachable as error:
-            answer = {"unreachable": True, "changed": False, **_error_keys(error)}
+            answer = {"unreachable": True, "changed": error.changed, **_error_keys(error)}
         except HotpatchError as error:
-            answer = {"failed": True, "changed": bool(getattr(error, "changed", False)), **_error_keys(error)}
+            answer = {"failed": True, "changed": error.changed, **_error_keys(error)}
         if self._display.verbosity >= 3:
             answer.setdefault("invocation", {"module_args": plain(self._task.args)})
         result.update(answer)
@@ -129,9 +133,7 @@ class ServerAction(ControllerAction):
 
 
 def _error_keys(error: HotpatchError) -> dict[str, Any]:
-    keys: dict[str, Any] = {"msg": error.sentence(), "error": error.as_result()}
-    keys.update(getattr(error, "details", None) or {})
-    return keys
+    return {**error.details, "msg": error.sentence(), "error": error.as_result()}
 
 
 def plain(value: Any) -> Any:

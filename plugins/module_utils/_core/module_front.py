@@ -33,12 +33,7 @@ def run_module(module: AnsibleModule, core: Callable[[Call], dict[str, Any]], *,
         )
     except HotpatchError as error:
         # A module has no "unreachable" of its own; error.code tells it apart.
-        module.fail_json(
-            msg=error.sentence(),
-            error=error.as_result(),
-            changed=bool(getattr(error, "changed", False)),
-            **(getattr(error, "details", None) or {}),
-        )
+        module.fail_json(**{**error.details, "changed": error.changed, "error": error.as_result()}, msg=error.sentence())
     module.exit_json(**result)
 
 

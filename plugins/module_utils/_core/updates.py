@@ -1,0 +1,441 @@
+# Copyright (c) 2026, the winops.hotpatch contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the winops.hotpatch collection; it may change without notice.
+"""Search and install updates: read, ask Windows Update, judge, hear the witnesses, install, read back.
+
+Between two operations on the server every decision is taken here. An update is installed only when the train guard
+allows it and, in hotpatch_only mode, when all three witnesses say that no restart follows.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.install_receipt import Receipt
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge import catalogue_of
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import (
+    CATALOGUE_OPTIONS,
+    CONNECTION_OPTIONS,
+    ENROLLMENT_OPTIONS,
+    Spec,
+)
+from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
+    AnswerTimeout,
+    Busy,
+    HotpatchError,
+    InvalidInput,
+    Refused,
+    UpdateFailed,
+)
+from ansible_collections.winops.hotpatch.plugins.module_utils._guest.facts import read_facts
+from ansible_collections.winops.hotpatch.plugins.module_utils._guest.update_run import Pace, UpdateRunner
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.never_restart import (
+    FORECAST,
+    Answer,
+    may_install,
+    witnesses_after,
+    witnesses_before,
+)
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.server_state import (
+    ServerState,
+    installed_kbs,
+    state_of,
+)
+from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue import Catalogue
+from ansible_collections.winops.hotpatch.plugins.module_utils._release.error_codes import describe
+from ansible_collections.winops.hotpatch.plugins.module_utils._release.verdicts import Offered, choose, judge
+
+SPEC = Spec(
+    {
+        **CONNECTION_OPTIONS,
+        **CATALOGUE_OPTIONS,
+        **ENROLLMENT_OPTIONS,
+        "mode": {"type": "str", "choices": ["search", "hotpatch_only", "baseline"], "default": "hotpatch_only"},
+        "state": {"type": "str", "choices": ["downloaded", "installed"], "default": "installed"},
+        "include": {"type": "list", "elements": "str", "default": []},
+        "exclude": {"type": "list", "elements": "str", "default": []},
+        "allow_off_track": {"type": "bool", "default": False},
+        "server_selection": {
+            "type": "str",
+            "choices": ["default", "managed_server", "windows_update"],
+            "default": "default",
+        },
+        "run_id": {"type": "str"},
+        "timeout": {"type": "int", "default": 7200},
+        "poll_interval": {"type": "float", "default": 5},
+    }
+)
+
+#: IUpdateSearcher.ServerSelection (Microsoft Learn, wuapi).
+_SELECTION = {"default": 0, "managed_server": 1, "windows_update": 2}
+#: OperationResultCode (Microsoft Learn, wuapi): only this one is a success; 3 means with errors.
+_SUCCEEDED = 2
+_RESULT_WORDS = {0: "not started", 1: "in progress", 2: "succeeded", 3: "succeeded with errors", 4: "failed", 5: "aborted"}
+
+
+def run(call: Call) -> dict[str, Any]:
+    """Do what the options ask; the keys are those of the module's documentation.
+
+    :raises Refused: the host is no server.
+    :raises UpdateFailed: Windows Update failed; ``details`` say how far it came.
+    :raises HotpatchError: the server cannot be read, or the promise of no restart did not hold.
+    """
+    if call.params["timeout"] <= 0 or call.params["poll_interval"] <= 0:
+        raise InvalidInput("timeout and poll_interval must be above zero.")
+    if call.params["allow_off_track"] and call.params["mode"] != "baseline":
+        raise InvalidInput("allow_off_track goes with mode baseline only.")
+    return _Run(call, catalogue_of(call)).result()
+
+
+class _Run:
+    """One call."""
+
+    def __init__(self, call: Call, catalogue: Catalogue) -> None:
+        self.call = call
+        self.catalogue = catalogue
+        self.mode: str = call.params["mode"]
+        self.deadline = call.monotonic() + call.params["timeout"]
+        poll = float(call.params["poll_interval"])
+        self.runner = UpdateRunner(
+            call.connect,
+            call.name,
+            call.params["run_id"] or f"{call.now():%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
+            clock=call.monotonic,
+            sleep=call.sleep,
+            pace=Pace(first=min(1.0, poll), last=poll, progress=3 * poll),
+        )
+        self.before: dict[str, Any] = {}
+        self.offered: list[Offered] = []
+        self.results: list[dict[str, Any]] = []
+        self.kbs_installed: list[str] = []
+        self.expected_build: str | None = None
+        self.attached = False
+        self.searched = False
+        self.receipt = Receipt(call, self.mode, catalogue)
+
+    def result(self) -> dict[str, Any]:
+        self.before = facts = self._read()
+        self.receipt.read_before(facts)
+        state = self._state(facts)
+        if state.product.is_server is False:
+            raise Refused(
+                f"{self.call.name} runs {state.product.name}, which is not a server. Nothing was done.",
+                server=self.call.name,
+            )
+        if self.call.check_mode:
+            return self._forecast(state)
+        try:
+            facts = self._search(facts)
+            state = self._state(facts)
+            if self.mode != "search":
+                self._install(facts, state)
+        except HotpatchError as error:
+            error.details = {**self._keys(self._read_if_possible()), **error.details}
+            error.changed = error.details["changed"]
+            raise
+        after = self._read() if self.results or self.attached else facts
+        self._hold_to_promise(after)
+        return self._keys(after)
+
+    # ---- reading
+
+    def _read(self) -> dict[str, Any]:
+        with self.call.connect() as client:
+            return read_facts(client, self.call.now)
+
+    def _read_if_possible(self) -> dict[str, Any] | None:
+        """The facts after a failure; None when they cannot be had, since the first failure is what matters."""
+        try:
+            return self._read() if self.results or self.attached else self.before
+        except HotpatchError:
+            return None
+
+    def _state(self, facts: Mapping[str, Any]) -> ServerState:
+        declared = {"enrolled": self.call.params["enrolled"], "opted_out": self.call.params["opted_out"]}
+        return state_of(facts, declared, self.catalogue)
+
+    # ---- asking Windows Update
+
+    def _ask(self, operation: str, offered: list[Offered] | None = None, **options: Any) -> dict[str, Any]:
+        """One operation on the server, to its end.
+
+        :raises UpdateFailed: it failed as a whole.
+        """
+        left = self.deadline - self.call.monotonic()
+        if left <= 0:
+            raise AnswerTimeout(
+                f"{self.call.name}: the time for the updates was over before {operation}.",
+                hint="Raise the timeout and run again; nothing is done twice.",
+                server=self.call.name,
+            )
+        answer = self.runner.run(
+            operation,
+            [each.update for each in offered or ()],
+            seconds=left,
+            server_selection=_SELECTION[self.call.params["server_selection"]],
+            progress=self._show,
+            **options,
+        )
+        self.attached = self.attached or answer["attached"] != "no"
+        self.receipt.operation(answer)
+        if answer["state"] != "done":
+            raise self._failure(operation, answer["error"])
+        return answer
+
+    def _search(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """Fill ``offered``; the facts, read again when somebody else's work had to be waited for."""
+        while True:
+            try:
+                answer = self._ask("search", again=True)
+                break
+            except Busy:
+                self._wait_for_other_work()
+                facts = self._read()
+        found = answer["search"] or {}
+        if found.get("result_code") != _SUCCEEDED:
+            code = found.get("result_code")
+            raise UpdateFailed(
+                f"{self.call.name}: the search for updates ended as {_RESULT_WORDS.get(code or 0, code)}, so what is "
+                "offered is not known. Nothing was installed.",
+                code="search_incomplete",
+                retryable=True,
+                server=self.call.name,
+            )
+        self.searched = True
+        state = self._state(facts)
+        params = self.call.params
+        if self.mode == "search":
+            self.offered = [
+                Offered(update, judge(update["kbs"], update["title"], state.standing, self.catalogue), "only searched")
+                for update in answer["updates"]
+            ]
+            return facts
+        choice = choose(
+            answer["updates"],
+            self.mode,
+            state.standing,
+            self.catalogue,
+            include=params["include"],
+            exclude=params["exclude"],
+            allow_off_track=params["allow_off_track"],
+        )
+        self.offered = [*choice.selected, *choice.refused]
+        return facts
+
+    def _wait_for_other_work(self) -> None:
+        """Follow work of an earlier call (whose controller may be gone) to its end, and count what it installed."""
+        self.call.progress("other update work is under way; following it to its end")
+        other = self.runner.attach(seconds=self.deadline - self.call.monotonic(), progress=self._show)
+        if other is None:
+            return
+        self.attached = True
+        self.receipt.operation(other)
+        if other["operation"] == "install":
+            self._take_results(other, {})
+
+    def _show(self, progress: Mapping[str, Any]) -> None:
+        total = progress.get("total")
+        count = f" {progress.get('current')} of {total}" if total else ""
+        self.call.progress(f"{progress.get('phase')}{count}")
+
+    # ---- installing
+
+    def _install(self, facts: Mapping[str, Any], state: ServerState) -> None:
+        chosen = [each for each in self.offered if each.refused is None]
+        if not chosen:
+            return
+        if self.mode == "hotpatch_only" and not self._heard(chosen, facts, state):
+            return
+        missing = [each for each in chosen if each.update["downloaded"] is not True]
+        if missing:
+            self._each_succeeded("download", self._ask("download", missing, accept_eula=True), chosen)
+        if self.call.params["state"] == "downloaded":
+            return
+        self.expected_build = next(
+            (str(each.verdict.expected_build) for each in chosen if each.verdict.expected_build), None
+        )
+        answer = self._ask("install", chosen, accept_eula=True)
+        self._take_results(answer, {each.update["update_id"]: each.verdict.kb for each in chosen})
+        self._each_succeeded("install", answer, chosen)
+
+    def _heard(self, chosen: list[Offered], facts: Mapping[str, Any], state: ServerState) -> bool:
+        """Hear the three witnesses for each update; one that is not all yes is refused, and then nothing is installed."""
+        evaluated = {each.update["update_id"]: each.update for each in chosen}
+        # An evaluation downloads the bootstrapper: not before the two cheap witnesses have said yes.
+        cheap = [
+            witness
+            for witness in self._witnesses(chosen[0], evaluated, facts, state)
+            if witness.name != FORECAST and witness.answer is not Answer.YES
+        ]
+        able = [each for each in chosen if each.update["bootstrapper"] is True]
+        if able and not cheap:
+            answer = self._ask("evaluate", able, again=True)
+            evaluated.update({update["update_id"]: update for update in answer["updates"]})
+        every = True
+        for index, each in enumerate(self.offered):
+            if each.refused is not None:
+                continue
+            witnesses = self._witnesses(each, evaluated, facts, state)
+            self.receipt.before(each, witnesses)
+            if not may_install(witnesses):
+                every = False
+                doubts = " ".join(witness.words for witness in witnesses if witness.answer is not Answer.YES)
+                self.offered[index] = Offered(each.update, each.verdict, doubts)
+        return every
+
+    def _witnesses(
+        self, each: Offered, evaluated: Mapping[str, Mapping[str, Any]], facts: Mapping[str, Any], state: ServerState
+    ) -> Any:
+        return witnesses_before(
+            evaluated[each.update["update_id"]],
+            state.product,
+            each.verdict,
+            facts.get("update_policy"),
+            facts.get("restart_pending"),
+        )
+
+    def _take_results(self, answer: Mapping[str, Any], kbs: Mapping[str, str | None]) -> None:
+        """Keep what an install did, of ours or of an earlier call's."""
+        for update in answer["updates"]:
+            outcome = update["install"]
+            if outcome is None:
+                continue
+            kb = kbs.get(update["update_id"]) or next((f"KB{number}" for number in update["kbs"]), update["title"])
+            code = outcome["result_code"]
+            self.results.append(
+                {
+                    "kb": kb,
+                    "update_id": update["update_id"],
+                    "result": _RESULT_WORDS.get(code, str(code)),
+                    "hresult": outcome["hresult"],
+                    "restart_required": outcome["restart_required"],
+                }
+            )
+            if code == _SUCCEEDED and kb not in self.kbs_installed:
+                self.kbs_installed.append(kb)
+
+    def _each_succeeded(self, what: str, answer: Mapping[str, Any], chosen: list[Offered]) -> None:
+        """
+        :raises UpdateFailed: an update did not succeed.
+        """
+        kbs = {each.update["update_id"]: each.verdict.kb for each in chosen}
+        for update in answer["updates"]:
+            outcome = update[what]
+            if outcome is not None and outcome["result_code"] == _SUCCEEDED:
+                continue
+            name = kbs.get(update["update_id"]) or update["title"]
+            raise self._failure(f"the {what} of {name}", outcome)
+
+    def _failure(self, what: str, failure: Mapping[str, Any] | None) -> UpdateFailed:
+        """An error with the code in words. ``failure`` holds ``hresult`` and perhaps ``message``."""
+        hresult = (failure or {}).get("hresult")
+        said = (failure or {}).get("message")
+        if not hresult:
+            cause = said or "Windows Update gave no code"
+            return UpdateFailed(f"{self.call.name}: {what} failed: {cause}", server=self.call.name)
+        text = describe(hresult)
+        name = f"{text.code} {text.name}" if text.name else text.code
+        return UpdateFailed(
+            f"{self.call.name}: {what} failed: {text.meaning} ({name}).",
+            code=text.code,
+            hint=text.remedy,
+            retryable=text.retryable,
+            server=self.call.name,
+        )
+
+    # ---- the end
+
+    def _hold_to_promise(self, after: Mapping[str, Any]) -> None:
+        """
+        :raises HotpatchError: a hotpatch was installed and the server restarted or now waits for a restart.
+        """
+        if self.mode != "hotpatch_only" or not self.results:
+            return
+        witnesses = witnesses_after(self.before, after)
+        self.receipt.after(witnesses)
+        broken = [witness.words for witness in witnesses if witness.answer is not Answer.YES]
+        if broken:
+            error = HotpatchError(
+                f"{self.call.name}: a hotpatch was installed and the promise of no restart does not hold. {' '.join(broken)}",
+                code="promise_broken",
+                hint="Look at the receipt and at what else changed the server.",
+                server=self.call.name,
+            )
+            error.details = self._keys(after)
+            error.changed = True
+            raise error
+
+    def _forecast(self, state: ServerState) -> dict[str, Any]:
+        """What a real run would do, from the catalogue alone: a search registers a task, which is a write."""
+        form = {"hotpatch_only": "hotpatch", "baseline": "baseline"}.get(self.mode)
+        needed = state.standing.needed[:1]
+        restarts = state.standing.restart_reason is not None
+        fits = bool(needed) and form is not None and (form == "baseline") == restarts
+        keys = self._keys(self.before)
+        keys["changed"] = fits
+        keys["msg"] = (
+            f"{self.call.name}: {needed[0].kb if needed else 'nothing'} is due ({state.standing.words}) Windows Update "
+            "was not asked, since a search registers a task."
+        )
+        return keys
+
+    def _keys(self, after: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The result's keys; ``after`` is None when the server could not be read again."""
+        before, now = _installed(self.before), _installed(after)
+        refused = [each for each in self.offered if each.refused is not None]
+        pending = None if after is None else after["restart_pending"]["pending"]
+        downloaded_only = self.call.params["state"] == "downloaded" and any(
+            entry["operation"] == "download" for entry in self.receipt.operations
+        )
+        keys: dict[str, Any] = {
+            "changed": bool(self.kbs_installed) or downloaded_only or (now is not None and self._acted and before != now),
+            "mode": self.mode,
+            "run_id": self.runner.run_id if self.searched or self.attached else None,
+            "attached": self.attached,
+            "kbs_installed": list(self.kbs_installed),
+            "results": list(self.results),
+            "build_before": self.before["os"]["build_ubr"],
+            "build_after": after["os"]["build_ubr"] if after else None,
+            "boot_time_before": self.before["boot"]["last_boot"],
+            "boot_time_after": after["boot"]["last_boot"] if after else None,
+            "expected_build": self.expected_build or (after["os"]["build_ubr"] if after and not self.results else None),
+            "restart_required": pending,
+            "receipt": self.receipt.as_dict(after, self.kbs_installed, may=self._may()),
+        }
+        if self.searched:
+            keys["offered"] = [_shown(each) for each in self.offered]
+            keys["refused"] = [] if self.mode == "search" else [_shown(each) for each in refused]
+        if keys["changed"] and now is not None:
+            keys["diff"] = {"before": before, "after": now}
+        return keys
+
+    @property
+    def _acted(self) -> bool:
+        return bool(self.results)
+
+    def _may(self) -> str:
+        """What the witnesses came to: yes, no or unknown; ``not_asked`` where there was nothing to ask about."""
+        answers = {witness["answer"] for witness in self.receipt.witnesses_before}
+        if not answers:
+            return "not_asked"
+        return "no" if "no" in answers else "unknown" if "unknown" in answers else "yes"
+
+
+def _installed(facts: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What an install changes on a server, for the comparison before and after."""
+    if facts is None:
+        return None
+    sources = facts["restart_pending"]["sources"]
+    return {
+        "build": facts["os"]["build_ubr"],
+        "kbs": sorted(installed_kbs(facts) or []),
+        "restart_pending": sorted(name for name, state in sources.items() if state and name != "pending_file_rename"),
+    }
+
+
+def _shown(each: Offered) -> dict[str, Any]:
+    return {**each.as_dict(), "revision": each.update.get("revision")}
