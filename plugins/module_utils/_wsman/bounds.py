@@ -48,17 +48,19 @@ class Meter:
         self.offers = ""
         self._monotonic = monotonic
         self._deadline = 0.0
+        self._request_deadline = 0.0
         self._received = 0
         self._with_message = False
 
     def begin(self, seconds: float) -> None:
         """A new message with this much time for all that it needs, login included."""
-        self._deadline = self._monotonic() + seconds
+        self._deadline = self._request_deadline = self._monotonic() + seconds
         self.message_sent = False
         self.status = None
 
-    def begin_request(self, *, with_message: bool) -> None:
-        """One HTTP request of the message."""
+    def begin_request(self, seconds: float, *, with_message: bool) -> None:
+        """One HTTP request of the message, its answer's body included."""
+        self._request_deadline = min(self._deadline, self._monotonic() + seconds)
         self.status = None
         self._received = 0
         self._with_message = with_message
@@ -76,11 +78,11 @@ class Meter:
             self.traffic.requests += 1
 
     def remaining(self) -> float:
-        """Seconds left.
+        """Seconds left for the request under way.
 
         :raises DeadlineError: when there are none.
         """
-        left = self._deadline - self._monotonic()
+        left = self._request_deadline - self._monotonic()
         if left <= 0:
             raise DeadlineError
         return left

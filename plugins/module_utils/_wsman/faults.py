@@ -82,7 +82,7 @@ MEANINGS: dict[int, Meaning] = {
         "the class is not in this namespace", hint="This edition or version of Windows may not have the feature."
     ),
     TIMED_OUT: Meaning("the server gave up after its operation timeout", retryable=True, hint=_LATER),
-    0x80338041: Meaning("a date in the instance is not valid, which spoils the whole answer"),
+    0x80338041: Meaning("the message or the instance does not fit its schema, often for a date that is not valid"),
     UNKNOWN_SHELL: Meaning("the shell or command does not exist any more"),
     0x80338102: Meaning("the WMI provider reported a failure", hint=_REPOSITORY),
     SHELL_QUOTA: Meaning(

@@ -99,8 +99,8 @@ class Shell:
             raise InvalidInput(
                 "A command line must begin with a word: cmd /c strips quotes from one that begins with a quote."
             )
-        if re.search(r"[\x00\r\n]", command):
-            raise InvalidInput("A command line must be one line.")
+        if re.search(r"[\x00-\x08\x0a-\x1f]", command):
+            raise InvalidInput("A command line must be one line, without control characters.")
         if len(line) > MAX_COMMAND_LINE:
             raise InvalidInput(
                 f"The command line has {len(line)} characters; cmd.exe takes {MAX_COMMAND_LINE} at most."

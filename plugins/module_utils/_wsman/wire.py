@@ -96,9 +96,8 @@ class BoundedAdapter(HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        left = self._meter.remaining()
-        seconds = min(left, timeout) if isinstance(timeout, (int, float)) else left
-        self._meter.begin_request(with_message=bool(request.body))
+        self._meter.begin_request(timeout, with_message=bool(request.body))
+        seconds = self._meter.remaining()
         response = super().send(
             request, stream=stream, timeout=(seconds, seconds), verify=verify, cert=cert, proxies=proxies
         )
