@@ -187,7 +187,7 @@ class ShellFacts:
         return {"arc_license": licence if agent else agent, "enrollment_package": package if targeting else targeting}
 
     def arc(self) -> dict[str, Any]:
-        """The Connected Machine agent, by its own words: its services run while it is disconnected and prove nothing."""
+        """The Connected Machine agent, by its own words; its services run while it is disconnected, too."""
         installed: bool | None = None
         if self.read("programs"):
             folders = {line.strip().lower() for line in self.steps["programs"].text.split("\n")}

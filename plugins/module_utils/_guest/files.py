@@ -53,33 +53,50 @@ class GuestFiles:
     """Files below the collection's folder, in one open shell.
 
     :param server: what errors call the server.
-    :param folder: the folder, when an earlier shell has found it out.
+    :param roots: the folders of programs and of Windows, when an earlier shell has found them out.
     """
 
     def __init__(
-        self, shell: ShellPort, server: str, *, folder: str | None = None, token: Callable[[], str] = new_token
+        self,
+        shell: ShellPort,
+        server: str,
+        *,
+        roots: tuple[str, str] | None = None,
+        token: Callable[[], str] = new_token,
     ) -> None:
         self._shell = shell
         self._server = server
         self._token = token
-        self._folder = folder
+        self._roots = roots
 
     @property
-    def folder(self) -> str:
-        """The collection's folder, with %ProgramFiles% as this server has it; asked once.
+    def roots(self) -> tuple[str, str]:
+        """%ProgramFiles% and %SystemRoot% as this server has them; asked once.
 
         :raises BadAnswer: the server names no usable folder.
         """
-        if self._folder is None:
-            root = self.ask({"root": "echo %ProgramFiles%"})["root"].text.strip()
-            if not _ROOT.fullmatch(root):
-                raise BadAnswer(
-                    f"{self._server}: %ProgramFiles% is not a plain folder on a drive: {root[:80]!r}.",
-                    hint="Check the environment of the account on this server.",
-                    server=self._server,
-                )
-            self._folder = rf"{root}\{FOLDER_NAME}"
-        return self._folder
+        if self._roots is None:
+            answers = self.ask({"programs": "echo %ProgramFiles%", "windows": "echo %SystemRoot%"})
+            programs, windows = answers["programs"].text.strip(), answers["windows"].text.strip()
+            for root in (programs, windows):
+                if not _ROOT.fullmatch(root):
+                    raise BadAnswer(
+                        f"{self._server}: %ProgramFiles% or %SystemRoot% is not a plain folder: {root[:80]!r}.",
+                        hint="Check the environment of the account on this server.",
+                        server=self._server,
+                    )
+            self._roots = (programs, windows)
+        return self._roots
+
+    @property
+    def windows(self) -> str:
+        """The folder of Windows."""
+        return self.roots[1]
+
+    @property
+    def folder(self) -> str:
+        """The collection's folder."""
+        return rf"{self.roots[0]}\{FOLDER_NAME}"
 
     def path(self, *names: str) -> str:
         """A path below the folder."""

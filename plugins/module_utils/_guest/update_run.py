@@ -5,9 +5,9 @@
 """Windows Update work on a server: started once, followed over dropped connections, attached to again by its run id.
 
 The work runs in a scheduled task and outlives every connection, so each call first looks at what is there. A finished
-operation of the same run id gives its stored result and starts nothing; a running one is followed; one that began and left
-no result is unknown, and an installation in that state is never started again. Every start has a nonce, which the script
-accepts once.
+operation of the same run id gives its stored result and starts nothing; a running one is followed; one that began and
+left no result is unknown, and an installation in that state is never started again. Every start has a nonce, which the
+script accepts once.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ OFFERED = "IsInstalled=0 and IsHidden=0"
 #: Runs whose files stay on the server.
 KEEP_RUNS = 20
 
-_POWERSHELL = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
+#: Below the Windows folder; a 64-bit task gets the 64-bit host there.
+_POWERSHELL = r"System32\WindowsPowerShell\v1.0\powershell.exe"
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -99,6 +100,11 @@ class _Look:
         """Whether the script took this start: it writes its progress before anything else."""
         return belongs(self.progress, start.run_id, start.operation, start.nonce)
 
+    def spoiled(self, start: Start) -> bool:
+        """Whether the script took this start and what it left is not JSON, or is its result in part only."""
+        document = read_document(self.result)
+        return self.began(start) and (document is None or document.get("nonce") == start.nonce)
+
     def finished(self, start: Start) -> bool:
         """Whether a result of this start is there."""
         return belongs(read_document(self.result), start.run_id, start.operation, start.nonce)
@@ -134,7 +140,7 @@ class UpdateRunner:
         self._nonce = nonce
         self._token = token
         self._client: ClientPort | None = None
-        self._folder: str | None = None
+        self._roots: tuple[str, str] | None = None
 
     # ---- what callers use
 
@@ -150,10 +156,10 @@ class UpdateRunner:
         again: bool = False,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """Do one operation, or attach to it, and return its result (see update_result.py and docs/update-contract.md).
+        """Do one operation, or attach to it, and return its result (docs/update-contract.md).
 
-        The result has one more key, ``attached``: ``no`` when this call started it, ``running`` when it was found running,
-        ``finished`` when its stored result was there.
+        The result has one more key, ``attached``: ``no`` when this call started the work, ``running`` when it was found
+        running, ``finished`` when its stored result was there.
 
         :param operation: search, evaluate, download or install.
         :param updates: ``update_id`` and ``revision`` of each; for all but search.
@@ -168,8 +174,9 @@ class UpdateRunner:
         request = self._request(operation, updates, criteria, server_selection, accept_eula)
         deadline = self._clock() + seconds
         try:
-            start, how = self._start_or_attach(operation, request, again)
-            return self._follow(start, deadline, progress, fresh=how == "no") | {"attached": how}
+            start, how, stored = self._start_or_attach(operation, request, again)
+            result = self._read(start, stored) if stored else self._follow(start, deadline, progress, fresh=how == "no")
+            return result | {"attached": how}
         finally:
             self._drop_client()
 
@@ -218,22 +225,22 @@ class UpdateRunner:
             "updates": [{"update_id": str(item["update_id"]), "revision": int(item["revision"])} for item in updates],
         }
 
-    def _start_or_attach(self, operation: str, request: dict[str, Any], again: bool) -> tuple[Start, str]:
+    def _start_or_attach(self, operation: str, request: dict[str, Any], again: bool) -> tuple[Start, str, str | None]:
         client = self._now_client()
         look = self._look(operation, client)
         earlier = self._earlier(look, operation, request)
         if look.under_way:
             if look.current is not None and (look.current.run_id, look.current.operation) == (self.run_id, operation):
-                return look.current, "running"
+                return look.current, "running", None
             raise self._busy(look.current)
         if earlier is not None:
             if look.finished(earlier) and not (again and operation != "install"):
-                return earlier, "finished"
+                return earlier, "finished", look.result
             if operation == "install" and look.began(earlier) and not look.finished(earlier):
                 raise self._lost(earlier)
         start = Start(self.run_id, operation, request["nonce"])
         self._begin(client, start, request, look)
-        return start, "no"
+        return start, "no", None
 
     def _earlier(self, look: _Look, operation: str, request: dict[str, Any]) -> Start | None:
         """The earlier start of this run and operation, when there was one.
@@ -276,6 +283,7 @@ class UpdateRunner:
                 )
             files.delete_runs(look.runs, KEEP_RUNS, {start.run_id, look.current.run_id if look.current else ""})
             run_folder = files.path("runs", start.run_id)
+            powershell = rf"{files.windows}\{_POWERSHELL}"
         arguments = " ".join(
             (
                 "-NoProfile -NonInteractive -ExecutionPolicy Bypass -File",
@@ -288,10 +296,10 @@ class UpdateRunner:
         )
         task = GuestTask(client, self._server, sleep=self._sleep)
         try:
-            task.register(task_xml(_POWERSHELL, arguments))
+            task.register(task_xml(powershell, arguments))
         except OutcomeUnknown:
             # Registering replaces the task by the same task, so this one change may be asked for twice.
-            task.register(task_xml(_POWERSHELL, arguments))
+            task.register(task_xml(powershell, arguments))
         try:
             task.start()
         except OutcomeUnknown:
@@ -314,10 +322,8 @@ class UpdateRunner:
                 wait = min(self._pace.last, wait * 1.5)
             first = False
             try:
-                look, trouble = (
-                    self._glance(start, with_files=progress is not None and self._clock() >= next_progress),
-                    None,
-                )
+                look = self._glance(start, with_files=progress is not None and self._clock() >= next_progress)
+                trouble = None
             except (AuthenticationFailed, CertificateNotTrusted):
                 raise
             except (Unreachable, AnswerTimeout, OutcomeUnknown, BadAnswer, Fault) as error:
@@ -328,13 +334,7 @@ class UpdateRunner:
                 trouble = error
                 continue
             if look.finished(start):
-                return read_result(
-                    look.result or "",
-                    server=self._server,
-                    run_id=start.run_id,
-                    nonce=start.nonce,
-                    operation=start.operation,
-                )
+                return self._read(start, look.result or "")
             if progress is not None and look.progress is not None:
                 next_progress = self._clock() + self._pace.progress
                 if look.began(start) and (now := read_progress(look.progress)) != shown:
@@ -342,12 +342,12 @@ class UpdateRunner:
                     progress(now)
             if look.under_way or (fresh and not look.began(start) and self._clock() - began_at < self._pace.grace):
                 continue
-            if look.result is not None and look.request is not None and look.request.get("nonce") == start.nonce:
-                # There is a result and it is not ours or not a result: say what is wrong with it.
-                read_result(
-                    look.result, server=self._server, run_id=start.run_id, nonce=start.nonce, operation=start.operation
-                )
+            if look.result is not None and look.spoiled(start):
+                self._read(start, look.result)  # says what is wrong with it
             raise self._lost(start) if look.began(start) else self._never_began(start)
+
+    def _read(self, start: Start, text: str) -> dict[str, Any]:
+        return read_result(text, server=self._server, run_id=start.run_id, nonce=start.nonce, operation=start.operation)
 
     def _wait(self, start: Start, wait: float, deadline: float, trouble: HotpatchError | None) -> None:
         left = deadline - self._clock()
@@ -356,8 +356,8 @@ class UpdateRunner:
             return
         contact = f" The last look at it failed: {trouble.message}" if trouble else ""
         raise AnswerTimeout(
-            f"{self._server}: {start.operation} (run {start.run_id}) is still running on the server, and the time to wait for it"
-            f" is over.{contact}",
+            f"{self._server}: {start.operation} (run {start.run_id}) is still running on the server, and the time to"
+            f" wait for it is over.{contact}",
             hint="Run again with the same run id to attach to it.",
             server=self._server,
         )
@@ -378,7 +378,7 @@ class UpdateRunner:
             state = GuestTask(client, self._server, sleep=self._sleep).state()
         with client.shell() as shell:
             files = self._files(shell)
-            self._folder = files.folder
+            self._roots = files.roots
             run = ("runs", run_id or self.run_id)
             texts = files.read_texts(
                 {
@@ -424,9 +424,9 @@ class UpdateRunner:
         code = self._last_result()
         told = f" (last result of the task 0x{code:X})" if code is not None else ""
         return OutcomeUnknown(
-            f"{self._server}: {start.operation} (run {start.run_id}) began, its task no longer runs, and it left no result{told}."
-            " It may have been done, in part or whole, or still go on inside Windows.",
-            hint="Read the server's state (search under a new run id, restart pending or not) before doing anything else.",
+            f"{self._server}: {start.operation} (run {start.run_id}) began, its task no longer runs, and it left no"
+            f" result{told}. It may have been done, in part or whole, or still go on inside Windows.",
+            hint="Before anything else read the server's state: search under a new run id, look for a pending restart.",
             server=self._server,
         )
 
@@ -436,8 +436,8 @@ class UpdateRunner:
             return self._busy(None)
         told = f" The task's last result is 0x{code:X}." if code is not None else ""
         return HotpatchError(
-            f"{self._server}: {start.operation} (run {start.run_id}) was started and its script never began; nothing was"
-            f" done.{told}",
+            f"{self._server}: {start.operation} (run {start.run_id}) was started and its script never began; nothing"
+            f" was done.{told}",
             code="script_did_not_run",
             hint="Look for a policy that wants signed scripts, for application control, or for a security product; the"
             " script may be signed, see docs/update-contract.md.",
@@ -458,7 +458,7 @@ class UpdateRunner:
             client.close()
 
     def _files(self, shell: Any) -> GuestFiles:
-        return GuestFiles(shell, self._server, folder=self._folder, token=self._token)
+        return GuestFiles(shell, self._server, roots=self._roots, token=self._token)
 
 
 def _identities(request: Mapping[str, Any]) -> set[tuple[str, object]] | None:
