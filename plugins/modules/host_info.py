@@ -85,7 +85,9 @@ eligibility:
   description: Whether the server may be enrolled; V(null) when only unknown facts stand against it.
   returned: success
   type: dict
-  sample: {eligible: false, blockers: [{code: vbs_not_running, words: Virtualization-based security is configured but not running.}]}
+  sample:
+    eligible: false
+    blockers: [{code: vbs_not_running, words: Virtualization-based security is configured but not running.}]
 standing:
   description: The track the server is on and what follows from it.
   returned: success

@@ -54,8 +54,8 @@ options:
       - Reasons for which a server may be restarted. A server that needs a restart for another reason is listed with
         what it needs and left alone.
       - V(baseline) is the planned baseline of an enrolled server, V(unplanned_baseline) one that Microsoft added,
-        V(missed_baseline) an enrolled server that is behind its quarter's baseline, V(off_track) an enrolled server that
-        an ordinary update took off the track, V(lcu) a server that takes ordinary cumulative updates.
+        V(missed_baseline) an enrolled server that is behind its quarter's baseline, V(off_track) an enrolled server
+        that an ordinary update took off the track, V(lcu) a server that takes ordinary cumulative updates.
     type: list
     elements: str
     choices: [baseline, unplanned_baseline, missed_baseline, off_track, lcu]

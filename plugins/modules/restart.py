@@ -87,12 +87,17 @@ boot_time_after:
   returned: success
   type: str
   sample: '2025-12-20T23:04:11Z'
+boots:
+  description: How often the server was seen to start. A cumulative update may restart it twice.
+  returned: success
+  type: int
+  sample: 2
 stages:
   description: The stages and how many seconds each took.
   returned: success
   type: list
   elements: dict
-  sample: [{name: down, seconds: 9.1}, {name: up, seconds: 71.0}, {name: settle, seconds: 112.4}, {name: services, seconds: 3.0}]
+  sample: [{name: shutdown, seconds: 9.1}, {name: boot, seconds: 71.0}, {name: settle, seconds: 112.4}]
 pending_before:
   description: Names of the sources that asked for a restart before.
   returned: success
@@ -109,7 +114,7 @@ why:
   description: Why the server was restarted, or why not.
   returned: success
   type: str
-  sample: A restart was pending (component_based_servicing).
+  sample: A restart is pending.
 """
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._core import restart

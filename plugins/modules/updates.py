@@ -10,15 +10,16 @@ module: updates
 short_description: Search and install Windows updates without losing the hotpatch track
 version_added: 0.1.0
 description:
-  - Searches, downloads and installs updates through Windows Update on the server, as SYSTEM in a scheduled task, because
-    the Windows Update Agent refuses network logons.
+  - Searches, downloads and installs updates through Windows Update on the server, as SYSTEM in a scheduled task,
+    because the Windows Update Agent refuses network logons.
   - Every offered update gets a verdict from the catalogue. Updates that would take the server off the hotpatch track
     are refused, with the price named.
   - With O(mode=hotpatch_only) an update is installed only when three witnesses say that no restart follows. These are
     Windows Update's own forecast (the catalogue where Windows has none), the restart policy, and that no restart is
     pending. No answer, an exception or a timeout counts against the install.
   - Never restarts the server. See M(winops.hotpatch.restart).
-  - The work goes on when the connection or the controller is lost. The next call attaches to it and never installs twice.
+  - The work goes on when the connection or the controller is lost. The next call attaches to it and never installs
+    twice.
 author: The winops.hotpatch contributors (@winops)
 extends_documentation_fragment:
   - winops.hotpatch.connection
@@ -111,14 +112,14 @@ offered:
   type: list
   elements: dict
   sample:
-    - {kb: KB5072014, title: 2025-12 Security Hotpatch Update (KB5072014) (26100.7392), verdict: hotpatch, selected: true}
+    - {kb: KB5072014, title: 2025-12 Security Hotpatch Update (KB5072014), verdict: hotpatch, selected: true}
 refused:
   description: Updates that were not installed although they were offered, each with the reason in words.
   returned: when a search was made
   type: list
   elements: dict
   sample:
-    - {kb: KB5072033, verdict: off_track, words: KB5072033 would take the server off the hotpatch track until 13 January 2026.}
+    - {kb: KB5072033, verdict: off_track, refused: no hotpatch until the 13 January 2026 baseline}
 kbs_installed:
   description: KBs this call installed, or saw being installed by a run it attached to.
   returned: success

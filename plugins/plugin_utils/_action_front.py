@@ -23,6 +23,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import Spec
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
@@ -69,7 +70,7 @@ class ControllerAction(ActionBase):  # type: ignore[misc]
         return type(self).core(self._call(params, task_vars))
 
     def _checked_options(self, secrets: set[str]) -> dict[str, Any]:
-        """The task's options, validated and as plain Python values; ``secrets`` is filled with what no_log options hold."""
+        """The task's options, validated and plain; ``secrets`` is filled with what no_log options hold."""
         validator = ArgumentSpecValidator(
             self.SPEC.argument_spec,
             mutually_exclusive=self.SPEC.mutually_exclusive,

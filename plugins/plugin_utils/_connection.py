@@ -48,7 +48,7 @@ def settings_of(connection: Any, name: str) -> Settings:
     if plugin == "psrp":
         return _from_psrp(connection, name)
     raise NotSupported(
-        f"{name}: the connection plugin is {plugin or 'unknown'}, and a Windows server is reached through winrm or psrp.",
+        f"{name}: the connection plugin is {plugin or 'unknown'}; a Windows server is reached through winrm or psrp.",
         hint="Set ansible_connection to winrm or psrp for this host, or give the module its own address option.",
         server=name,
     )

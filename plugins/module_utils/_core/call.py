@@ -14,16 +14,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput
+from ansible_collections.winops.hotpatch.plugins.module_utils._guest.server import Server
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.client import WsmanClient
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.settings import Settings
 
 
 def _utc_now() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 def _silent(text: str) -> None:
@@ -53,8 +54,14 @@ class Call:
     monotonic: Callable[[], float] = time.monotonic
     client_class: Callable[..., WsmanClient] = field(default=WsmanClient)
 
-    def connect(self) -> WsmanClient:
-        """A client for the server. Nothing is sent until its first call."""
+    def server(self) -> Server:
+        """The server to work on. Nothing is sent before something is asked of it."""
         if self.settings is None:
             raise InvalidInput(f"{self.name}: no server to talk to was given.")
-        return self.client_class(self.settings, sleep=self.sleep, monotonic=self.monotonic)
+        return Server(
+            self.settings,
+            now=self.now,
+            sleep=self.sleep,
+            monotonic=self.monotonic,
+            client_class=self.client_class,
+        )

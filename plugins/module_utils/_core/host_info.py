@@ -16,7 +16,6 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import 
     ENROLLMENT_OPTIONS,
     Spec,
 )
-from ansible_collections.winops.hotpatch.plugins.module_utils._guest.facts import read_facts
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.server_state import state_of
 
 SPEC = Spec({**CONNECTION_OPTIONS, **CATALOGUE_OPTIONS, **ENROLLMENT_OPTIONS})
@@ -28,8 +27,7 @@ def run(call: Call) -> dict[str, Any]:
     :raises HotpatchError: an option is wrong, or the server cannot be read at all.
     """
     catalogue = catalogue_of(call)
-    with call.connect() as client:
-        facts = read_facts(client, call.now)
+    facts = call.server().facts()
     declared = {"enrolled": call.params["enrolled"], "opted_out": call.params["opted_out"]}
     state = state_of(facts, declared, catalogue)
     return {

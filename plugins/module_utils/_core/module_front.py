@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import Spec, settings_from_options
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import HotpatchError
@@ -33,7 +34,8 @@ def run_module(module: AnsibleModule, core: Callable[[Call], dict[str, Any]], *,
         )
     except HotpatchError as error:
         # A module has no "unreachable" of its own; error.code tells it apart.
-        module.fail_json(**{**error.details, "changed": error.changed, "error": error.as_result()}, msg=error.sentence())
+        keys = {**error.details, "changed": error.changed, "error": error.as_result()}
+        module.fail_json(msg=error.sentence(), **keys)
     module.exit_json(**result)
 
 

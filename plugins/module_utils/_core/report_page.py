@@ -92,13 +92,17 @@ details ul { margin: .2rem 0; padding-left: 1.2rem; }
 <td>{{ v.reason }}
 {%- if v.blockers %}
 <details><summary>{{ v.blockers | length }} in the way of hotpatching</summary><ul>
-{%- for blocker in v.blockers %}<li>{{ blocker.words }}{% if blocker.fix %} {{ blocker.fix }}{% endif %}</li>{% endfor -%}
+{%- for blocker in v.blockers %}
+<li>{{ blocker.words }} {{ blocker.fix or '' }}</li>
+{%- endfor %}
 </ul></details>
 {%- endif %}
 {%- if v.receipt %}
 <details><summary>Evidence</summary><ul>
 {%- for install in v.receipt.installs %}
-{%- for w in install.witnesses_before + install.witnesses_after %}<li>{{ w.name | replace('_', ' ') }}: {{ w.answer }}. {{ w.words }}</li>{% endfor -%}
+{%- for w in install.witnesses_before + install.witnesses_after %}
+<li>{{ w.name | replace('_', ' ') }}: {{ w.answer }}. {{ w.words }}</li>
+{%- endfor %}
 {% endfor -%}
 {%- if v.receipt.restart %}
 <li>Up since {{ v.receipt.restart.boot_time_after }}, before since {{ v.receipt.restart.boot_time_before }}.</li>

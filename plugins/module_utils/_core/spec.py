@@ -65,7 +65,7 @@ def settings_from_options(params: Mapping[str, Any]) -> Settings:
     """
     if not params.get("address"):
         raise InvalidInput(
-            "Run as a module, this needs the server's address; run on a host whose connection is winrm or psrp, it does not.",
+            "Run as a module, this needs the server's address; with connection winrm or psrp it does not.",
             hint="Set ansible_connection to winrm or psrp for the host, or set address, username and password.",
         )
     if not params.get("username") and not params.get("certificate"):

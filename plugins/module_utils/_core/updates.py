@@ -23,6 +23,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import 
     ENROLLMENT_OPTIONS,
     Spec,
 )
+from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.enrollment import installed_kbs
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
     AnswerTimeout,
     Busy,
@@ -31,8 +32,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
     Refused,
     UpdateFailed,
 )
-from ansible_collections.winops.hotpatch.plugins.module_utils._guest.facts import read_facts
-from ansible_collections.winops.hotpatch.plugins.module_utils._guest.update_run import Pace, UpdateRunner
+from ansible_collections.winops.hotpatch.plugins.module_utils._guest.update_run import Pace
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.never_restart import (
     FORECAST,
     Answer,
@@ -40,11 +40,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.never_restar
     witnesses_after,
     witnesses_before,
 )
-from ansible_collections.winops.hotpatch.plugins.module_utils._plan.server_state import (
-    ServerState,
-    installed_kbs,
-    state_of,
-)
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.server_state import ServerState, state_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue import Catalogue
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.error_codes import describe
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.verdicts import Offered, choose, judge
@@ -74,7 +70,14 @@ SPEC = Spec(
 _SELECTION = {"default": 0, "managed_server": 1, "windows_update": 2}
 #: OperationResultCode (Microsoft Learn, wuapi): only this one is a success; 3 means with errors.
 _SUCCEEDED = 2
-_RESULT_WORDS = {0: "not started", 1: "in progress", 2: "succeeded", 3: "succeeded with errors", 4: "failed", 5: "aborted"}
+_RESULT_WORDS = {
+    0: "not started",
+    1: "in progress",
+    2: "succeeded",
+    3: "succeeded with errors",
+    4: "failed",
+    5: "aborted",
+}
 
 
 def run(call: Call) -> dict[str, Any]:
@@ -100,13 +103,10 @@ class _Run:
         self.mode: str = call.params["mode"]
         self.deadline = call.monotonic() + call.params["timeout"]
         poll = float(call.params["poll_interval"])
-        self.runner = UpdateRunner(
-            call.connect,
-            call.name,
+        self.server = call.server()
+        self.runner = self.server.updates(
             call.params["run_id"] or f"{call.now():%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
-            clock=call.monotonic,
-            sleep=call.sleep,
-            pace=Pace(first=min(1.0, poll), last=poll, progress=3 * poll),
+            Pace(first=min(1.0, poll), last=poll, progress=3 * poll),
         )
         self.before: dict[str, Any] = {}
         self.offered: list[Offered] = []
@@ -144,8 +144,7 @@ class _Run:
     # ---- reading
 
     def _read(self) -> dict[str, Any]:
-        with self.call.connect() as client:
-            return read_facts(client, self.call.now)
+        return self.server.facts()
 
     def _read_if_possible(self) -> dict[str, Any] | None:
         """The facts after a failure; None when they cannot be had, since the first failure is what matters."""
@@ -263,7 +262,7 @@ class _Run:
         self._each_succeeded("install", answer, chosen)
 
     def _heard(self, chosen: list[Offered], facts: Mapping[str, Any], state: ServerState) -> bool:
-        """Hear the three witnesses for each update; one that is not all yes is refused, and then nothing is installed."""
+        """Hear the three witnesses for each update; one that lacks a yes is refused; nothing is installed then."""
         evaluated = {each.update["update_id"]: each.update for each in chosen}
         # An evaluation downloads the bootstrapper: not before the two cheap witnesses have said yes.
         cheap = [
@@ -360,7 +359,8 @@ class _Run:
         broken = [witness.words for witness in witnesses if witness.answer is not Answer.YES]
         if broken:
             error = HotpatchError(
-                f"{self.call.name}: a hotpatch was installed and the promise of no restart does not hold. {' '.join(broken)}",
+                f"{self.call.name}: a hotpatch was installed and the promise of no restart does not hold. "
+                f"{' '.join(broken)}",
                 code="promise_broken",
                 hint="Look at the receipt and at what else changed the server.",
                 server=self.call.name,
@@ -392,7 +392,9 @@ class _Run:
             entry["operation"] == "download" for entry in self.receipt.operations
         )
         keys: dict[str, Any] = {
-            "changed": bool(self.kbs_installed) or downloaded_only or (now is not None and self._acted and before != now),
+            "changed": bool(self.kbs_installed)
+            or downloaded_only
+            or (bool(self.results) and now not in (None, before)),
             "mode": self.mode,
             "run_id": self.runner.run_id if self.searched or self.attached else None,
             "attached": self.attached,
@@ -412,10 +414,6 @@ class _Run:
         if keys["changed"] and now is not None:
             keys["diff"] = {"before": before, "after": now}
         return keys
-
-    @property
-    def _acted(self) -> bool:
-        return bool(self.results)
 
     def _may(self) -> str:
         """What the witnesses came to: yes, no or unknown; ``not_asked`` where there was nothing to ask about."""

@@ -63,7 +63,9 @@ _HEALTHY: dict[str, Any] = {
 }
 
 
-def facts(build_ubr: str = "26100.7092", kbs: tuple[str, ...] = ("KB5068966",), **parts: dict[str, Any]) -> dict[str, Any]:
+def facts(
+    build_ubr: str = "26100.7092", kbs: tuple[str, ...] = ("KB5068966",), **parts: dict[str, Any]
+) -> dict[str, Any]:
     """Facts of a healthy, enrolled Windows Server 2025 with another build, other KBs, or parts changed."""
     made = copy.deepcopy(_HEALTHY)
     made["os"].update(build=int(build_ubr.split(".")[0]), ubr=int(build_ubr.split(".")[1]), build_ubr=build_ubr)
@@ -73,7 +75,9 @@ def facts(build_ubr: str = "26100.7092", kbs: tuple[str, ...] = ("KB5068966",), 
     return made
 
 
-def read(build_ubr: str = "26100.7092", kbs: tuple[str, ...] = ("KB5068966",), **parts: dict[str, Any]) -> dict[str, Any]:
+def read(
+    build_ubr: str = "26100.7092", kbs: tuple[str, ...] = ("KB5068966",), **parts: dict[str, Any]
+) -> dict[str, Any]:
     """The result of host_info for such a server, as far as the plan looks at it."""
     return {
         "changed": False,

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge import catalogue_of, day_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.table import table_lines
@@ -17,7 +18,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._errors import Inv
 
 
 def call(**params: Any) -> Call:
-    return Call(params=params, name="here", now=lambda: datetime(2026, 1, 15, 23, 59, tzinfo=timezone.utc))
+    return Call(params=params, name="here", now=lambda: datetime(2026, 1, 15, 23, 59, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ansible_collections.winops.hotpatch.plugins.module_utils._core import month_plan, month_report
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import HotpatchError, InvalidInput
-
 from tests.unit.core.server_facts import read
 
 GONE = {"unreachable": True, "msg": "lost01: nothing answers.", "error": {"code": "unreachable"}}
@@ -26,7 +26,7 @@ def call(params: dict[str, Any], shown: list[str] | None = None, check_mode: boo
         name="localhost",
         check_mode=check_mode,
         progress=(shown if shown is not None else []).append,
-        now=lambda: datetime(2026, 3, 1, tzinfo=timezone.utc),
+        now=lambda: datetime(2026, 3, 1, tzinfo=UTC),
     )
 
 
@@ -112,7 +112,11 @@ HOTPATCHED = read("26100.7392", ("KB5072014",))
 
 
 def test_the_report_says_what_was_read_and_not_what_was_hoped(tmp_path: Path) -> None:
-    installed = {"changed": True, "kbs_installed": ["KB5072014"], "receipt": {"witnesses_before": [], "witnesses_after": []}}
+    installed = {
+        "changed": True,
+        "kbs_installed": ["KB5072014"],
+        "receipt": {"witnesses_before": [], "witnesses_after": []},
+    }
     result = report_of(
         [
             {"name": "web01", "read": read(), "read_after": HOTPATCHED, "install": installed},
@@ -157,7 +161,13 @@ def test_a_folder_that_cannot_be_made_is_an_error_in_words(tmp_path: Path) -> No
 def test_what_a_hostile_server_sends_is_only_text_on_the_page(tmp_path: Path) -> None:
     evil = read(os={"edition_id": "<script>alert(1)</script>"})
     report_of(
-        [{"name": "<img src=x onerror=alert(1)>", "read": evil, "read_after": {"failed": True, "msg": "<b>\x1b[31m</b>"}}],
+        [
+            {
+                "name": "<img src=x onerror=alert(1)>",
+                "read": evil,
+                "read_after": {"failed": True, "msg": "<b>\x1b[31m</b>"},
+            }
+        ],
         tmp_path,
     )
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -174,5 +184,7 @@ def test_a_plan_that_is_none_is_refused() -> None:
 def test_a_server_that_was_not_planned_is_refused() -> None:
     with pytest.raises(InvalidInput, match="web09 is not in the plan"):
         month_report.run(
-            call({"plan": plan_of({"web01": read()}), "servers": [{"name": "web09", "read": read()}], "directory": None})
+            call(
+                {"plan": plan_of({"web01": read()}), "servers": [{"name": "web09", "read": read()}], "directory": None}
+            )
         )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import connection_loader
+
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput, NotSupported
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._connection import settings_of
 
@@ -38,13 +39,19 @@ def test_winrm_defaults_are_those_of_ansible_core() -> None:
         ({"ansible_port": 5985}, {"scheme": "http", "transports": ("plaintext",)}),
         ({"ansible_port": 5985, "ansible_winrm_scheme": "https"}, {"scheme": "https", "transports": ("ssl",)}),
         ({"ansible_winrm_transport": "ntlm"}, {"transports": ("ntlm",)}),
-        ({"ansible_winrm_transport": ["kerberos", "ntlm"], "ansible_password": None}, {"transports": ("kerberos", "ntlm")}),
+        (
+            {"ansible_winrm_transport": ["kerberos", "ntlm"], "ansible_password": None},
+            {"transports": ("kerberos", "ntlm")},
+        ),
         ({"ansible_winrm_server_cert_validation": "ignore"}, {"server_cert_validation": "ignore"}),
         ({"ansible_winrm_ca_trust_path": "/etc/ca.pem"}, {"ca_trust_path": "/etc/ca.pem"}),
         ({"ansible_winrm_ca_trust_path": "legacy_requests"}, {"ca_trust_path": None}),
         ({"ansible_winrm_message_encryption": "always"}, {"message_encryption": "always"}),
         ({"ansible_winrm_connection_timeout": 50}, {"operation_timeout": 50, "read_timeout": 60}),
-        ({"ansible_winrm_operation_timeout_sec": 40, "ansible_winrm_read_timeout_sec": 70}, {"operation_timeout": 40, "read_timeout": 70}),
+        (
+            {"ansible_winrm_operation_timeout_sec": 40, "ansible_winrm_read_timeout_sec": 70},
+            {"operation_timeout": 40, "read_timeout": 70},
+        ),
         ({"ansible_winrm_path": "/custom"}, {"path": "custom"}),
         ({"ansible_winrm_proxy": "http://proxy:3128"}, {"proxy": "http://proxy:3128"}),
         ({"ansible_winrm_send_cbt": False}, {"options": {"send_cbt": False}}),
@@ -76,7 +83,9 @@ def test_winrm_options_are_honoured(variables: dict[str, Any], expected: dict[st
     ],
 )
 def test_psrp_options_are_translated(variables: dict[str, Any], expected: dict[str, Any]) -> None:
-    settings = settings_of(connection("psrp", **{"ansible_user": "admin", "ansible_password": "x", **variables}), "web01")
+    settings = settings_of(
+        connection("psrp", **{"ansible_user": "admin", "ansible_password": "x", **variables}), "web01"
+    )
     assert {key: getattr(settings, key) for key in expected} == expected
 
 

@@ -254,7 +254,7 @@ class Shells:
 
     def _signal(self, request: soap.Request, shell: _Shell) -> Done:
         body = _body(request, "Signal")
-        code = _text(body, "Code")
+        code = _text(body, "Code").lower()  # pypsrp, recorded against Windows, writes Terminate
         if code not in _SIGNALS:
             raise faults.bad_shell_parameter()
         command_id = body.get("CommandId")
