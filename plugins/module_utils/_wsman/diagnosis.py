@@ -98,6 +98,8 @@ def classify(failure: Exception, meter: Meter) -> tuple[str, str]:
             "login",
             "the login could not be carried out; for Kerberos, check the ticket (klist) and the server's name",
         )
+    if isinstance(failure, UnicodeDecodeError):
+        return _refusal(meter)
     causes = list(_causes(failure))
 
     def first(*kinds: Any) -> Any:
@@ -134,10 +136,8 @@ def classify(failure: Exception, meter: Meter) -> tuple[str, str]:
         return "setup", "the address, the path or the proxy is not valid"
     if system := first(OSError):
         return _system_error(system, meter)
-    if isinstance(failure, UnicodeDecodeError):
-        return "http", _status(meter)
     if meter.status is not None and meter.status >= 400:
-        return "http", _status(meter)
+        return _refusal(meter)
     if isinstance(failure, WinRMError) and not meter.connected:
         return "setup", clean(str(failure), 200)
     return "unsealed", _status(meter)
@@ -153,6 +153,11 @@ def _system_error(error: Any, meter: Meter) -> tuple[str, str]:
     if meter.connected:
         return "dropped", clean(error.strerror or "", 80)
     return "no_route", clean(error.strerror or "", 80)
+
+
+def _refusal(meter: Meter) -> tuple[str, str]:
+    """A refusal whose body cannot be read: after a server error nobody knows how far the server came."""
+    return ("http" if (meter.status or 500) < 500 else "xml"), _status(meter)
 
 
 def _offers(header: str) -> str:

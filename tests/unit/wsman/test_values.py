@@ -333,4 +333,4 @@ def test_selectors() -> None:
     assert values.selector_text("a<b") == "a&lt;b"
     for wrong in (None, ["x"], b"x"):
         with pytest.raises(InvalidInput):
-            values.selector_text(wrong)  # type: ignore[arg-type]
+            values.selector_text(wrong)
