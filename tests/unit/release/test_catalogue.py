@@ -9,6 +9,9 @@ from collections import Counter
 from datetime import date, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.builds import Build
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue import Catalogue, Unknown
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.releases import (
@@ -18,8 +21,6 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._release.releases 
     Rows,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.rows import COLLECTED, PLANNED, RELEASES
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 WS2025 = "windows-server-2025"
 WS2022 = "windows-server-2022-datacenter-azure-edition"
@@ -154,7 +155,12 @@ def test_freshness() -> None:
 
 def test_a_persons_row_settles_a_month_and_fills_a_hole() -> None:
     july = Release(
-        WS2025, "2026-07", ReleaseType.BASELINE, date(2026, 7, 14), lcu_kb="KB5099536", lcu_builds=(Build(26100, 33158),)
+        WS2025,
+        "2026-07",
+        ReleaseType.BASELINE,
+        date(2026, 7, 14),
+        lcu_kb="KB5099536",
+        lcu_builds=(Build(26100, 33158),),
     )
     merged = at("2026-08-20").merge(Rows((july,), (), date(2026, 12, 1), "mine.yml"))
     assert baseline(merged) == "KB5099536"

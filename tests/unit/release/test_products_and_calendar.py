@@ -8,11 +8,12 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.winops.hotpatch.plugins.module_utils._release import calendar
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.builds import Build
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.products import identify_product
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def test_a_build_is_read_in_both_forms_and_ordered_by_number() -> None:
@@ -21,7 +22,9 @@ def test_a_build_is_read_in_both_forms_and_ordered_by_number() -> None:
     assert Build.parse("26100.9999") < Build.parse("26100.32230")
 
 
-@pytest.mark.parametrize("text", ["", "26100", "26100.", "26100.a", "10.26100.1", "26100.1.2.3.4", "-26100.1", "2610\u0660.1"])
+@pytest.mark.parametrize(
+    "text", ["", "26100", "26100.", "26100.a", "10.26100.1", "26100.1.2.3.4", "-26100.1", "2610\u0660.1"]
+)
 def test_anything_else_is_no_build(text: str) -> None:
     assert Build.read(text) is None
     with pytest.raises(ValueError, match="not a Windows build"):

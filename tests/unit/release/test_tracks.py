@@ -8,13 +8,14 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.builds import Build
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue import Catalogue
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.products import Product, identify_product
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.rows import RELEASES
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.tracks import Standing, Track, standing
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 STANDARD = identify_product(26100, 3, "ServerStandard", 7, "Server")
 AZURE_2022 = identify_product(20348, 3, "ServerTurbine", 407, "Server")
@@ -40,7 +41,17 @@ ORACLE = [
     ("2025-10-31", 6905, ["KB5070893"], True, None, "hotpatch", "current", [], None),
     ("2025-10-31", 6899, [], True, None, "hotpatch", "behind", ["KB5070893"], None),
     # Whatever 26100.6905 was, in February it lacks January's baseline.
-    ("2026-02-20", 6905, None, True, None, "off_track", "missed_baseline", ["KB5073379", "KB5075942"], "missed_baseline"),
+    (
+        "2026-02-20",
+        6905,
+        None,
+        True,
+        None,
+        "off_track",
+        "missed_baseline",
+        ["KB5073379", "KB5075942"],
+        "missed_baseline",
+    ),
     # The ordinary update of a hotpatch month.
     ("2025-12-20", 7462, [], True, None, "off_track", "off_track_lcu", [], None),
     ("2025-12-20", 7171, [], True, None, "off_track", "off_track_lcu", ["KB5072033"], "off_track"),

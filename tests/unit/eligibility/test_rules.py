@@ -1,0 +1,205 @@
+# Copyright (c) 2026, the winops.hotpatch contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Eligibility over every combination, against an oracle written another way; and the plan of fixes."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.blockers import fix_plan
+from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.enrollment import known_enrollment
+from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.rules import evaluate, product_of
+from tests.unit.eligibility.server_facts import healthy
+
+
+def codes(facts: dict[str, Any], **hints: Any) -> list[str]:
+    return [blocker.code for blocker in evaluate(facts, **hints).blockers]
+
+
+# Each dimension: what is read, the blocker it means, and whether that blocker is only a doubt.
+EDITIONS = [
+    ({"edition_id": "ServerStandard", "sku": 7}, None, False),
+    ({"edition_id": "ServerDatacenter", "sku": 8, "installation_type": "Server Core"}, None, False),
+    ({"edition_id": "ServerTurbine", "sku": 407}, None, False),
+    ({"edition_id": "ServerAzureStackHCICor", "sku": 406}, "edition_without_hotpatch", False),
+    ({"edition_id": None, "sku": None}, "edition_unknown", True),
+]
+BUILDS = [
+    ({"build_ubr": "26100.7092"}, None, False),
+    ({"build_ubr": "26100.1742"}, None, False),
+    ({"build_ubr": "26100.1741"}, "build_below_floor", False),
+    ({"build_ubr": None}, "build_unknown", True),
+]
+VBS = [
+    ({"status": 2}, None, False),
+    ({"status": 0}, "vbs_not_enabled", False),
+    ({"status": 1}, "vbs_not_running", False),
+    ({"status": None}, "vbs_unknown", True),
+]
+FIRMWARE = [
+    ({"type": "uefi", "secure_boot": True}, None, False),
+    ({"type": "uefi", "secure_boot": False}, "secure_boot_off", False),
+    ({"type": "uefi", "secure_boot": None}, "secure_boot_unknown", True),
+    ({"type": "bios", "secure_boot": None}, "bios_firmware", False),
+]
+ARC = [
+    ({"installed": True, "service": "running", "status": "Connected"}, None, False),
+    ({"installed": True, "service": "running", "status": "Disconnected"}, "arc_disconnected", False),
+    ({"installed": True, "service": "stopped", "status": None}, "arc_disconnected", False),
+    ({"installed": True, "service": "running", "status": "Expired"}, "arc_expired", False),
+    ({"installed": True, "service": "running", "status": "Error"}, "arc_not_connected", False),
+    ({"installed": False, "service": "absent", "status": None}, "arc_missing", False),
+    ({"installed": None, "service": None, "status": None}, "arc_unknown", True),
+    ({"installed": True, "service": None, "status": "Connected"}, "arc_unknown", True),
+]
+
+
+def test_the_whole_truth_table() -> None:
+    rows = 0
+    for edition, build, vbs, firmware, arc in itertools.product(EDITIONS, BUILDS, VBS, FIRMWARE, ARC):
+        facts = healthy(vbs=vbs[0], firmware=firmware[0], arc=arc[0])
+        facts["os"].update(edition[0] | build[0])
+        expected = [edition, build, vbs, firmware]
+        if edition[0]["edition_id"] != "ServerTurbine":
+            expected.append(arc)
+        wrong = {code for _read, code, _doubt in expected if code}
+        certain = {code for _read, code, doubt in expected if code and not doubt}
+        found = evaluate(facts)
+        assert {blocker.code for blocker in found.blockers} == wrong
+        assert found.eligible is (False if certain else None if wrong else True)
+        rows += 1
+    assert rows == 5 * 4 * 4 * 4 * 8
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [
+        ({"product_type": 1, "edition_id": "Enterprise"}, "not_windows_server"),
+        ({"build": 17763, "build_ubr": "17763.1"}, "product_without_hotpatch"),
+        ({"build": 20348, "build_ubr": "20348.4529"}, "product_without_hotpatch"),
+        ({"build": 29000, "build_ubr": "29000.1"}, "product_unknown"),
+        ({"product_type": None}, "product_unknown"),
+    ],
+)
+def test_other_systems_are_told_once_and_nothing_more(system: dict[str, Any], expected: str) -> None:
+    facts = healthy(vbs={"status": 0}, arc={"installed": False})
+    facts["os"].update(system)
+    assert codes(facts) == [expected]
+    assert evaluate(facts).eligible is (None if expected == "product_unknown" else False)
+
+
+def test_azure_edition_of_2022_needs_the_hardware_but_no_arc() -> None:
+    facts = healthy("20348.4467", arc={"installed": False})
+    facts["os"].update(edition_id="ServerTurbine", sku=407)
+    assert evaluate(facts).eligible is True
+    facts["vbs"]["status"] = 1
+    assert codes(facts) == ["vbs_not_running"]
+
+
+def test_an_azure_vm_cannot_use_arc() -> None:
+    assert codes(healthy(), platform="azure") == ["azure_vm_needs_azure_edition"]
+
+
+def test_a_status_that_is_no_number_never_passes() -> None:
+    for status in (True, "2", 3, -1):
+        assert codes(healthy(vbs={"status": status})) == ["vbs_unknown"]
+
+
+def test_evaluation_editions_and_wsus_only_warn() -> None:
+    facts = healthy(update_policy={"use_wsus": True, "wsus_server": "http://wsus.example"})
+    facts["os"]["edition_id"] = "ServerStandardEval"
+    found = evaluate(facts)
+    assert found.eligible is True
+    assert [warning.code for warning in found.warnings] == ["evaluation_edition", "wsus"]
+    assert "wsus.example" in found.warnings[1].words
+
+
+def test_every_blocker_has_words_evidence_and_a_place_in_the_result() -> None:
+    shown = evaluate(healthy("26100.1000", vbs={"status": 0}, firmware={"secure_boot": False}), enrolled=True).as_dict()
+    assert shown["eligible"] is False
+    assert shown["enrolled"] is True
+    for blocker in shown["blockers"]:
+        assert blocker["words"].endswith(".")
+        assert blocker["evidence"]
+        assert blocker["fix"].endswith(".")
+
+
+def test_fixes_share_one_restart() -> None:
+    facts = healthy(
+        "26100.1000", vbs={"status": 0}, firmware={"secure_boot": False}, arc={"installed": False, "service": "absent"}
+    )
+    plan = evaluate(facts).fixes
+    order = [(step.blocker, step.restart_number) for step in plan.steps]
+    assert order == [("build_below_floor", 1), ("secure_boot_off", 1), ("vbs_not_enabled", 1), ("arc_missing", None)]
+    assert (plan.restarts, plan.possible) == (1, True)
+
+
+def test_what_cannot_be_fixed_has_no_plan() -> None:
+    facts = healthy(vbs={"status": 0})
+    facts["os"].update(edition_id="ServerAzureStackHCICor")
+    assert evaluate(facts).fixes.possible is False
+    assert evaluate(healthy()).fixes.steps == ()
+
+
+def test_applying_the_plan_makes_the_server_eligible() -> None:
+    cures: dict[str, Any] = {
+        "build_below_floor": {"os": {"build_ubr": "26100.7092"}},
+        "secure_boot_off": {"firmware": {"secure_boot": True}},
+        "bios_firmware": {"firmware": {"type": "uefi", "secure_boot": True}},
+        "vbs_not_enabled": {"vbs": {"status": 2}},
+        "vbs_not_running": {"vbs": {"status": 2}},
+        "arc_missing": {"arc": {"installed": True, "service": "running", "status": "Connected"}},
+        "arc_disconnected": {"arc": {"service": "running", "status": "Connected"}},
+        "arc_expired": {"arc": {"status": "Connected"}},
+        "arc_not_connected": {"arc": {"status": "Connected"}},
+    }
+    for build, vbs, firmware, arc in itertools.product(BUILDS, VBS, FIRMWARE, ARC):
+        facts = healthy(vbs=vbs[0], firmware=firmware[0], arc=arc[0])
+        facts["os"].update(build[0])
+        found = evaluate(facts)
+        if any(blocker.unknown for blocker in found.blockers):
+            continue
+        plan = fix_plan(found.blockers)
+        needing = [step for step in plan.steps if step.restart_number]
+        assert plan.restarts == (1 if needing else 0)
+        for step in plan.steps:
+            for part, values in cures[step.blocker].items():
+                facts[part].update(values)
+        assert evaluate(facts).eligible is True
+
+
+@pytest.mark.parametrize(
+    ("declared", "licence", "package", "azure", "build", "enrolled", "source"),
+    [
+        (True, False, False, False, "26100.6899", True, "inventory variable"),
+        (False, True, True, True, "26100.7092", False, "inventory variable"),
+        (None, True, None, False, "26100.6899", True, "hint in the server's registry"),
+        (None, False, None, False, "26100.6899", False, "no licence hint in the registry"),
+        (None, None, True, False, "26100.6899", None, "unknown"),
+        (None, False, True, True, "26100.6899", True, "hint in the server's registry"),
+        (None, None, False, True, "26100.6899", False, "no licence hint in the registry"),
+        (None, False, None, True, "26100.6899", None, "unknown"),
+        # The hint is undocumented; a hotpatch that is there proves more than a hint that is not.
+        (None, False, False, False, "26100.7092", True, "an installed hotpatch"),
+        (None, None, None, False, "26100.7092", True, "an installed hotpatch"),
+        (None, False, False, False, "26100.7171", False, "no licence hint in the registry"),
+    ],
+)
+def test_enrollment_and_where_it_is_known_from(
+    declared: bool | None,
+    licence: bool | None,
+    package: bool | None,
+    azure: bool,
+    build: str,
+    enrolled: bool | None,
+    source: str,
+) -> None:
+    facts = healthy(build, [], hotpatch_hint={"arc_license": licence, "enrollment_package": package})
+    if azure:
+        facts["os"].update(edition_id="ServerTurbine")
+    found = known_enrollment(facts, declared, product_of(facts))
+    assert (found.enrolled, found.source) == (enrolled, source)
