@@ -43,7 +43,12 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.never_restar
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.server_state import ServerState, state_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue import Catalogue
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.error_codes import describe
-from ansible_collections.winops.hotpatch.plugins.module_utils._release.verdicts import Offered, choose, judge
+from ansible_collections.winops.hotpatch.plugins.module_utils._release.verdicts import (
+    Choice,
+    Offered,
+    choose,
+    judge,
+)
 
 SPEC = Spec(
     {
@@ -126,6 +131,8 @@ class _Run:
                 f"{self.call.name} runs {state.product.name}, which is not a server. Nothing was done.",
                 server=self.call.name,
             )
+        # A KB list that cannot be meant is refused before the server is asked for anything.
+        self._choose([], state)
         if self.call.check_mode:
             return self._forecast(state)
         try:
@@ -206,24 +213,27 @@ class _Run:
             )
         self.searched = True
         state = self._state(facts)
-        params = self.call.params
         if self.mode == "search":
             self.offered = [
                 Offered(update, judge(update["kbs"], update["title"], state.standing, self.catalogue), "only searched")
                 for update in answer["updates"]
             ]
             return facts
-        choice = choose(
-            answer["updates"],
-            self.mode,
+        choice = self._choose(answer["updates"], state)
+        self.offered = [*choice.selected, *choice.refused]
+        return facts
+
+    def _choose(self, offered: list[dict[str, Any]], state: ServerState) -> Choice:
+        params = self.call.params
+        return choose(
+            offered,
+            "hotpatch_only" if self.mode == "search" else self.mode,
             state.standing,
             self.catalogue,
             include=params["include"],
             exclude=params["exclude"],
             allow_off_track=params["allow_off_track"],
         )
-        self.offered = [*choice.selected, *choice.refused]
-        return facts
 
     def _wait_for_other_work(self) -> None:
         """Follow work of an earlier call (whose controller may be gone) to its end, and count what it installed."""

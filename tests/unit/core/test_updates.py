@@ -1,0 +1,367 @@
+# Copyright (c) 2026, the winops.hotpatch contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The updates core against a server that is a script: what it asks for, and above all what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import product
+from typing import Any
+
+import pytest
+
+from ansible_collections.winops.hotpatch.plugins.module_utils._core import updates
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
+from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
+    AnswerTimeout,
+    Busy,
+    HotpatchError,
+    InvalidInput,
+    Refused,
+    UpdateFailed,
+)
+from tests.unit.core.server_facts import facts
+
+BEHIND = facts("26100.7092", ("KB5068966",))
+PATCHED = facts("26100.7392", ("KB5072014",))
+ERROR_UNKNOWN = {"stage": "evaluating", "hresult": "0x80240068", "hresult_signed": -2145124248, "message": "no answer"}
+
+
+def offer(kb: str, title: str, **more: Any) -> dict[str, Any]:
+    """One offered update as the result of a search has it."""
+    number = kb.removeprefix("KB")
+    return {
+        "update_id": f"00000000-0000-0000-0000-{number:0>12}",
+        "revision": 200,
+        "title": title,
+        "kbs": [number],
+        "downloaded": False,
+        "bootstrapper": True,
+        "bootstrapper_error": None,
+        "evaluation": None,
+        "download": None,
+        "install": None,
+        **more,
+    }
+
+
+HOTPATCH = offer("KB5072014", "2025-12 Security Hotpatch Update (KB5072014) (26100.7392)")
+LCU = offer("KB5072033", "2025-12 Security Update (KB5072033) (26100.7462)", bootstrapper=False)
+
+
+@dataclass
+class Runner:
+    """Answers operations; ``asked`` keeps them in order."""
+
+    server: Script
+    run_id: str = "run-1"
+    asked: list[str] = field(default_factory=list)
+
+    def run(self, operation: str, updates: Sequence[Mapping[str, Any]] = (), **_options: Any) -> dict[str, Any]:
+        self.asked.append(operation)
+        answer = self.server.answers[operation]
+        if isinstance(answer, list):
+            answer = answer.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        if operation == "install" and answer.get("state") != "failed":
+            self.server.now = self.server.after
+        return {
+            "run_id": self.run_id,
+            "operation": operation,
+            "state": "done",
+            "error": None,
+            "attached": "no",
+            "search": {"result_code": 2, "warnings": []},
+            "updates": [dict(update) for update in updates],
+            **answer,
+        }
+
+    def attach(self, **_options: Any) -> dict[str, Any] | None:
+        self.asked.append("attach")
+        self.server.now = self.server.after
+        attached: dict[str, Any] | None = self.server.answers["attach"]
+        return attached
+
+
+class Script:
+    """A server whose facts and answers are given."""
+
+    def __init__(self, before: dict[str, Any], after: dict[str, Any] | Exception, **answers: Any) -> None:
+        self.now: dict[str, Any] | Exception = before
+        self.after = after
+        self.answers: dict[str, Any] = {
+            "search": {"updates": [HOTPATCH, LCU]},
+            "evaluate": evaluated(False),
+            "download": {"updates": [{**HOTPATCH, "download": {"result_code": 2, "hresult": "0x00000000"}}]},
+            "install": installed(2),
+            **answers,
+        }
+        self.runner = Runner(self)
+
+    def facts(self) -> dict[str, Any]:
+        if isinstance(self.now, Exception):
+            raise self.now
+        return self.now
+
+    def updates(self, run_id: str, pace: Any) -> Runner:
+        del run_id, pace
+        return self.runner
+
+
+def evaluated(value: bool | None, error: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"updates": [{**HOTPATCH, "evaluation": {"requires_restart": value, "error": error}}]}
+
+
+def installed(code: int, hresult: str = "0x00000000", restart: bool | None = False) -> dict[str, Any]:
+    outcome = {"result_code": code, "hresult": hresult, "hresult_signed": 0, "restart_required": restart}
+    return {"updates": [{**HOTPATCH, "install": outcome}]}
+
+
+def run(server: Script, check_mode: bool = False, **params: Any) -> dict[str, Any]:
+    options = {name: option.get("default") for name, option in updates.SPEC.argument_spec.items()}
+    options.update({"as_of": "2025-12-20", **params})
+
+    class ScriptedCall(Call):
+        def server(self) -> Any:
+            return server
+
+    return updates.run(
+        ScriptedCall(
+            params=options, name="web01", check_mode=check_mode, now=lambda: datetime(2025, 12, 20, 10, tzinfo=UTC)
+        )
+    )
+
+
+def test_the_hotpatch_is_installed_and_the_cumulative_update_refused() -> None:
+    server = Script(BEHIND, PATCHED)
+    result = run(server)
+    assert server.runner.asked == ["search", "evaluate", "download", "install"]
+    assert result["changed"] is True
+    assert result["kbs_installed"] == ["KB5072014"]
+    assert (result["build_before"], result["build_after"], result["expected_build"]) == (
+        "26100.7092",
+        "26100.7392",
+        "26100.7392",
+    )
+    assert result["restart_required"] is False
+    (refused,) = result["refused"]
+    assert refused["kb"] == "KB5072033"
+    assert "13 January 2026" in refused["refused"]
+    assert {witness["answer"] for witness in result["receipt"]["witnesses_before"]} == {"yes"}
+    assert {witness["answer"] for witness in result["receipt"]["witnesses_after"]} == {"yes"}
+    assert result["receipt"]["may_install"] == "yes"
+    assert result["diff"]["before"]["build"] == "26100.7092"
+
+
+def policy(value: bool | None) -> dict[str, Any]:
+    """A restart policy that says yes (None: nothing forces a restart), no (True) or cannot be read (False)."""
+    return {"readable": value is not False, "always_auto_reboot": True if value else None}
+
+
+def pending(value: bool | None) -> dict[str, Any]:
+    return {"pending": value, "sources": {"component_based_servicing": value}}
+
+
+@pytest.mark.parametrize(
+    ("forecast", "policy_value", "pending_value"),
+    [
+        each
+        for each in product(
+            [
+                ("yes", evaluated(False)),
+                ("no", evaluated(True)),
+                ("unknown", evaluated(None, ERROR_UNKNOWN)),
+                ("contradiction", evaluated(False, ERROR_UNKNOWN)),
+                ("silent", {"updates": []}),
+                ("exception", HotpatchError("the evaluation was lost")),
+            ],
+            [None, True, False],
+            [False, True, None],
+        )
+        if not (each[0][0] == "yes" and each[1] is None and each[2] is False)
+    ],
+)
+def test_nothing_is_installed_unless_all_three_witnesses_say_yes(
+    forecast: tuple[str, Any], policy_value: bool | None, pending_value: bool | None
+) -> None:
+    before = facts(
+        "26100.7092", ("KB5068966",), update_policy=policy(policy_value), restart_pending=pending(pending_value)
+    )
+    server = Script(before, PATCHED, evaluate=forecast[1])
+    try:
+        result = run(server)
+    except HotpatchError as error:
+        result = error.details
+    assert "install" not in server.runner.asked
+    assert "download" not in server.runner.asked
+    assert result["changed"] is False
+    assert result["kbs_installed"] == []
+
+
+def test_check_mode_asks_the_server_for_nothing_and_forecasts_from_the_catalogue() -> None:
+    server = Script(BEHIND, PATCHED)
+    result = run(server, check_mode=True)
+    assert server.runner.asked == []
+    assert result["changed"] is True
+    assert "KB5072014" in result["msg"]
+    assert "offered" not in result
+
+
+def test_a_server_that_has_everything_is_not_changed() -> None:
+    server = Script(PATCHED, PATCHED)
+    result = run(server)
+    assert server.runner.asked == ["search"]
+    assert (result["changed"], result["kbs_installed"]) == (False, [])
+    assert {each["refused"] for each in result["refused"]} >= {"installed already"}
+
+
+def test_a_client_is_refused_before_anything_is_asked() -> None:
+    client = facts(
+        "26100.7092", (), os={"product_type": 1, "edition_id": "Professional", "installation_type": "Client"}
+    )
+    server = Script(client, client)
+    with pytest.raises(Refused, match="web01 runs Windows 11, which is not a server"):
+        run(server)
+    assert server.runner.asked == []
+
+
+def test_a_failed_install_says_the_code_in_words_and_what_to_do() -> None:
+    server = Script(BEHIND, BEHIND, install=installed(4, "0x800F0983"))
+    with pytest.raises(UpdateFailed, match=r"web01: the install of KB5072014 failed: .*0x800F0983") as caught:
+        run(server)
+    assert caught.value.code == "0x800F0983"
+    assert caught.value.hint
+    assert caught.value.changed is False
+    assert caught.value.details["results"][0]["result"] == "failed"
+    assert caught.value.details["kbs_installed"] == []
+
+
+def test_a_search_that_is_not_whole_installs_nothing() -> None:
+    server = Script(BEHIND, BEHIND, search={"updates": [HOTPATCH], "search": {"result_code": 3, "warnings": []}})
+    with pytest.raises(UpdateFailed, match="succeeded with errors"):
+        run(server)
+    assert server.runner.asked == ["search"]
+
+
+def test_an_operation_that_failed_as_a_whole_is_told_with_its_code() -> None:
+    error = {"stage": "search", "hresult": "0x8024402C", "hresult_signed": -2145107924, "message": "x"}
+    server = Script(BEHIND, BEHIND, search={"state": "failed", "error": error, "updates": []})
+    with pytest.raises(UpdateFailed, match=r"web01: search failed: .*0x8024402C"):
+        run(server)
+
+
+def test_work_of_a_lost_controller_is_followed_and_counted_and_not_repeated() -> None:
+    other = {
+        "run_id": "earlier",
+        "operation": "install",
+        "state": "done",
+        "attached": "running",
+        "updates": installed(2)["updates"],
+    }
+    server = Script(BEHIND, PATCHED, attach=other, search=[Busy("busy"), {"updates": [HOTPATCH, LCU]}])
+    result = run(server)
+    assert server.runner.asked == ["search", "attach", "search"]
+    assert result["attached"] is True
+    assert result["changed"] is True
+    assert result["kbs_installed"] == ["KB5072014"]
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (facts("26100.7392", ("KB5072014",), boot={"last_boot": "2025-12-20T10:05:00Z"}), "restarted"),
+        (facts("26100.7392", ("KB5072014",), restart_pending=pending(True)), "newly pending"),
+        (facts("26100.7392", ("KB5072014",), restart_pending=pending(None)), "could not be read"),
+    ],
+)
+def test_a_broken_promise_is_a_failure_that_says_so(after: dict[str, Any], words: str) -> None:
+    with pytest.raises(HotpatchError, match=words) as caught:
+        run(Script(BEHIND, after))
+    assert caught.value.code == "promise_broken"
+    assert caught.value.changed is True
+    assert caught.value.details["kbs_installed"] == ["KB5072014"]
+
+
+def test_a_server_lost_after_the_install_is_no_success() -> None:
+    with pytest.raises(AnswerTimeout):
+        run(Script(BEHIND, AnswerTimeout("web01: gone")))
+
+
+def test_baseline_mode_takes_the_missed_baseline_and_leaves_the_other_update() -> None:
+    baseline = offer("KB5066835", "2025-10 Security Update (KB5066835) (26100.6899)", bootstrapper=False)
+    missed = facts("26100.6508", ("KB5065474",))
+    pending_after = facts("26100.6508", ("KB5065474",), restart_pending=pending(True))
+    outcome = {"result_code": 2, "hresult": "0x00000000", "hresult_signed": 0, "restart_required": True}
+    server = Script(
+        missed,
+        pending_after,
+        search={"updates": [baseline, LCU]},
+        download={"updates": [{**baseline, "download": {"result_code": 2, "hresult": "0x00000000"}}]},
+        install={"updates": [{**baseline, "install": outcome}]},
+    )
+    result = run(server, mode="baseline")
+    assert server.runner.asked == ["search", "download", "install"]
+    assert result["kbs_installed"] == ["KB5066835"]
+    assert result["expected_build"] == "26100.6899"
+    assert result["restart_required"] is True
+    assert [each["kb"] for each in result["refused"]] == ["KB5072033"]
+
+
+def test_search_mode_installs_nothing_and_judges_everything() -> None:
+    server = Script(BEHIND, BEHIND)
+    result = run(server, mode="search")
+    assert server.runner.asked == ["search"]
+    assert {each["kb"]: each["verdict"] for each in result["offered"]} == {
+        "KB5072014": "hotpatch",
+        "KB5072033": "off_track",
+    }
+    assert result["changed"] is False
+
+
+def test_downloading_alone_stops_before_the_install() -> None:
+    server = Script(BEHIND, BEHIND)
+    result = run(server, state="downloaded")
+    assert server.runner.asked == ["search", "evaluate", "download"]
+    assert (result["changed"], result["kbs_installed"]) == (True, [])
+
+
+def test_the_time_is_over_before_the_install() -> None:
+    moments = iter([0.0, 1.0, 2.0, 99999.0, 99999.0, 99999.0])
+    server = Script(BEHIND, BEHIND)
+    options = {name: option.get("default") for name, option in updates.SPEC.argument_spec.items()}
+    options.update(as_of="2025-12-20")
+
+    class ScriptedCall(Call):
+        def server(self) -> Any:
+            return server
+
+    clock: Callable[[], float] = lambda: next(moments)  # noqa: E731
+    with pytest.raises(AnswerTimeout, match="the time for the updates was over before download"):
+        updates.run(
+            ScriptedCall(
+                params=options, name="web01", monotonic=clock, now=lambda: datetime(2025, 12, 20, 10, tzinfo=UTC)
+            )
+        )
+    assert "install" not in server.runner.asked
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"timeout": 0}, "above zero"),
+        ({"poll_interval": 0.0}, "above zero"),
+        ({"allow_off_track": True}, "mode baseline only"),
+        ({"include": ["KB1"]}, "KB"),
+        ({"include": ["KB5072014"], "exclude": ["5072014"]}, "both lists"),
+        ({"as_of": "tomorrow"}, "not a date"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(params: dict[str, Any], words: str) -> None:
+    server = Script(BEHIND, BEHIND)
+    with pytest.raises(InvalidInput, match=words):
+        run(server, **params)
+    assert "install" not in server.runner.asked
