@@ -140,6 +140,7 @@ def test_only_post_is_allowed(wire: Wire, method: str) -> None:
 
 def test_other_paths_are_not_found(wire: Wire) -> None:
     assert wire.post(IDENTIFY, path="/")[0].status == 404
+    assert wire.post(b"", path="/", method="HEAD")[0].status == 404
     assert wire.post(IDENTIFY, path="/WSMan")[0].status == 200
 
 

@@ -60,6 +60,7 @@ class HttpConnection:
     _protocol: h11.Connection = field(
         default_factory=lambda: h11.Connection(h11.SERVER, max_incomplete_event_size=_CHUNK)
     )
+    _head_only: bool = False
 
     async def next_request(self) -> HttpRequest | None:
         """The next request, None when the client is gone or silent for too long."""
@@ -93,6 +94,7 @@ class HttpConnection:
             return HttpRequest(failure=error.error_status_hint if head is not None or size else 400)
         except TimeoutError:
             return None
+        self._head_only = head.method == b"HEAD"
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
         return HttpRequest(head.method.decode("latin-1"), head.target.decode("latin-1"), headers, b"".join(parts))
 
@@ -111,7 +113,7 @@ class HttpConnection:
         if cut:
             await self._write(out + response.body[: len(response.body) // 2])
             return False
-        if response.body:
+        if response.body and not self._head_only:
             out += self._protocol.send(h11.Data(data=response.body)) or b""
         out += self._protocol.send(h11.EndOfMessage()) or b""
         await self._write(out)
