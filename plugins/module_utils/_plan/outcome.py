@@ -208,14 +208,13 @@ class _Case:
                 if refused.get("kb") in wanted:
                     why = refused.get("refused") or refused.get("words")
                     return "refused", f"{refused['kb']} was not installed: {why}"
-            receipt = result.get("receipt") or {}
-            if receipt.get("may_install") not in (None, "yes", True):
-                doubts = " ".join(
-                    str(witness.get("words"))
-                    for witness in receipt.get("witnesses_before") or ()
-                    if witness.get("answer") != "yes"
-                )
-                return "refused", f"{', '.join(wanted)} was not installed. {doubts}".strip()
+            doubts = [
+                str(witness.get("words"))
+                for witness in (result.get("receipt") or {}).get("witnesses_before") or ()
+                if witness.get("answer") != "yes"
+            ]
+            if doubts:
+                return "refused", f"{', '.join(wanted)} was not installed. {' '.join(doubts)}"
         return (
             "failed",
             f"Windows Update did not offer {' and '.join(wanted)}. Check where the server gets updates from (WSUS "

@@ -21,32 +21,33 @@ def codes(facts: dict[str, Any], **hints: Any) -> list[str]:
 
 
 # Each dimension: what is read, the blocker it means, and whether that blocker is only a doubt.
-EDITIONS = [
+Reading = tuple[dict[str, Any], str | None, bool]
+EDITIONS: list[Reading] = [
     ({"edition_id": "ServerStandard", "sku": 7}, None, False),
     ({"edition_id": "ServerDatacenter", "sku": 8, "installation_type": "Server Core"}, None, False),
     ({"edition_id": "ServerTurbine", "sku": 407}, None, False),
     ({"edition_id": "ServerAzureStackHCICor", "sku": 406}, "edition_without_hotpatch", False),
     ({"edition_id": None, "sku": None}, "edition_unknown", True),
 ]
-BUILDS = [
+BUILDS: list[Reading] = [
     ({"build_ubr": "26100.7092"}, None, False),
     ({"build_ubr": "26100.1742"}, None, False),
     ({"build_ubr": "26100.1741"}, "build_below_floor", False),
     ({"build_ubr": None}, "build_unknown", True),
 ]
-VBS = [
+VBS: list[Reading] = [
     ({"status": 2}, None, False),
     ({"status": 0}, "vbs_not_enabled", False),
     ({"status": 1}, "vbs_not_running", False),
     ({"status": None}, "vbs_unknown", True),
 ]
-FIRMWARE = [
+FIRMWARE: list[Reading] = [
     ({"type": "uefi", "secure_boot": True}, None, False),
     ({"type": "uefi", "secure_boot": False}, "secure_boot_off", False),
     ({"type": "uefi", "secure_boot": None}, "secure_boot_unknown", True),
     ({"type": "bios", "secure_boot": None}, "bios_firmware", False),
 ]
-ARC = [
+ARC: list[Reading] = [
     ({"installed": True, "service": "running", "status": "Connected"}, None, False),
     ({"installed": True, "service": "running", "status": "Disconnected"}, "arc_disconnected", False),
     ({"installed": True, "service": "stopped", "status": None}, "arc_disconnected", False),

@@ -174,7 +174,7 @@ def test_a_server_that_was_not_read(failure: dict[str, Any] | None, outcome: str
 
 
 def test_the_plan_of_a_fleet() -> None:
-    servers = [
+    servers: list[dict[str, Any]] = [
         {"name": "a", "facts": healthy()},
         {"name": "b", "facts": healthy("26100.6508", []), "declarations": {}},
         {"name": "c", "facts": None, "failure": {"unreachable": True, "msg": "gone."}},

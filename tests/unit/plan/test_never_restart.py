@@ -84,12 +84,12 @@ def test_the_forecast(update: Any, product: Product, kind: Verdict, answer: str,
 
 
 FORECAST = {"yes": says(False), "no": says(True), "unknown": says(None)}
-POLICY = {
+POLICY: dict[str, dict[str, Any]] = {
     "yes": {"readable": True, "always_auto_reboot": None},
     "no": {"readable": True, "always_auto_reboot": True},
     "unknown": {"readable": False, "always_auto_reboot": None},
 }
-PENDING = {
+PENDING: dict[str, dict[str, Any]] = {
     "yes": {"pending": False},
     "no": {"pending": True, "sources": {"windows_update": True}},
     "unknown": {"pending": None},
