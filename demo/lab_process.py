@@ -78,6 +78,12 @@ class LabProcess:
         return sorted(self._facts["servers"])
 
     @property
+    def servers_data(self) -> dict[str, dict[str, Any]]:
+        """Address, ports, user and password of each server."""
+        data: dict[str, dict[str, Any]] = self._facts["servers"]
+        return data
+
+    @property
     def process_id(self) -> int:
         assert self._process is not None
         return self._process.pid
