@@ -29,9 +29,7 @@ def changed_inventory(lab: LabProcess, folder: Path, **hosts: dict[str, Any]) ->
     return file
 
 
-def test_every_way_not_to_reach_a_server_is_told_apart_and_harms_no_other(
-    start_lab: StartLab, tmp_path: Path
-) -> None:
+def test_every_way_not_to_reach_a_server_is_told_apart_and_harms_no_other(start_lab: StartLab, tmp_path: Path) -> None:
     lab = start_lab(
         [
             {"name": "good01", **BEHIND},

@@ -108,7 +108,13 @@ def test_nothing_restarts_when_no_reason_is_allowed(start_lab: StartLab, tmp_pat
 
 def test_a_failing_server_says_its_code_in_words_and_stops_no_other(start_lab: StartLab, tmp_path: Path) -> None:
     fault = {"kind": "install_fails", "kb": "any", "hresult": "0x800F0983"}
-    lab = start_lab([server("bad01", **BEHIND, faults=[fault]), server("web01", **BEHIND), server("gone01", network="closed", **BEHIND)])
+    lab = start_lab(
+        [
+            server("bad01", **BEHIND, faults=[fault]),
+            server("web01", **BEHIND),
+            server("gone01", network="closed", **BEHIND),
+        ]
+    )
     played = play(lab.inventory, tmp_path, hotpatch_month="2025-12")
     assert played.outcomes == {"bad01": "failed", "web01": "hotpatched", "gone01": "unreachable"}, played.output
     assert "0x800F0983" in played.reason("bad01")
