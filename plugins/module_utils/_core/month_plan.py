@@ -123,6 +123,6 @@ def _sum(plan: Mapping[str, Any]) -> str:
     restarting: Sequence[Any] = [name for wave in plan["waves"] for name in wave]
     alone = len(plan["steps"]) - len(plan["hotpatch"]) - len(restarting)
     return (
-        f"{len(plan['steps'])} servers: {len(plan['hotpatch'])} get the hotpatch without a restart, "
-        f"{len(restarting)} restart in {len(plan['waves'])} waves, {alone} are left alone."
+        f"Of {len(plan['steps'])} servers, {len(plan['hotpatch'])} to get the hotpatch without a restart, "
+        f"{len(restarting)} to restart (waves: {len(plan['waves'])}), {alone} to be left alone."
     )

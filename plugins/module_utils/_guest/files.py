@@ -117,7 +117,8 @@ class GuestFiles:
             {
                 "made": f"mkdir {cmd_quote(self.path(*names))} 2>nul",
                 "guard": f"icacls {cmd_quote(self.folder)} {_ACCESS}",
-                "there": f"dir /b /ad {cmd_quote(self.path(*names))} 2>nul >nul",
+                # Not "dir", which fails on an empty folder.
+                "there": f"cd /d {cmd_quote(self.path(*names))} 2>nul",
             }
         )
         # mkdir fails on a folder that is there already; only its presence counts.
