@@ -108,28 +108,30 @@ class GuestFiles:
         """Run steps in the shell (see steps.py); their paths must have come through ``cmd_quote``."""
         return run_steps(self._shell, steps, server=self._server, stdin=stdin, timeout=timeout, token=self._token)
 
-    def ensure_folder(self, *names: str) -> None:
-        """Make the folder and a folder below it, and let only SYSTEM and Administrators in.
+    def ensure_folder(self, name: str) -> str:
+        """Make the folder of a run, let only SYSTEM and Administrators in, and return its path.
 
         :raises HotpatchError: it cannot be made or protected.
         """
+        parent, path = self.path("runs"), self.path("runs", name)
         answers = self.ask(
             {
-                "made": f"mkdir {cmd_quote(self.path(*names))} 2>nul",
+                "made": f"mkdir {cmd_quote(path)} 2>nul",
                 "guard": f"icacls {cmd_quote(self.folder)} {_ACCESS}",
-                # Not "dir", which fails on an empty folder.
-                "there": f"cd /d {cmd_quote(self.path(*names))} 2>nul",
+                "there": f"dir /b /ad {cmd_quote(parent)} 2>nul",
             }
         )
-        # mkdir fails on a folder that is there already; only its presence counts.
-        for step, what in (("guard", "protected"), ("there", "made")):
-            if not answers[step].ok:
+        # mkdir fails on a folder that is there already, and dir on an empty one: its parent must list it.
+        there = name.lower() in {line.strip().lower() for line in answers["there"].text.split("\n")}
+        for good, what in ((answers["guard"].ok, "protected"), (there, "made")):
+            if not good:
                 raise HotpatchError(
-                    f"{self._server}: the folder {self.path(*names)} could not be {what}.",
+                    f"{self._server}: the folder {path} could not be {what}.",
                     code="folder",
                     hint="The account must be an administrator of the server with a full token.",
                     server=self._server,
                 )
+        return path
 
     def write_text(self, path: str, text: str, *, also: Mapping[str, str] | None = None) -> dict[str, StepAnswer]:
         """Write an ASCII file, whole or not at all: under another name first, then moved into place.

@@ -5,7 +5,7 @@
 """Restart a server and prove it: the boot time changed, servicing is over, the services that ran before run again.
 
 The answer to a restart proves nothing, and neither does a server that answers: it may not have gone down yet, and an
-update may restart it a second time after Windows was up already. Each probe has a client of its own, with short timeouts.
+update may restart it a second time after Windows was up already. Each probe has a client of its own and short timeouts.
 """
 
 from __future__ import annotations

@@ -68,7 +68,11 @@ def read_result(text: str, *, server: str, run_id: str, nonce: str, operation: s
 def belongs(document: Mapping[str, Any] | None, run_id: str, operation: str, nonce: str) -> bool:
     """Whether a request, a progress or a result belongs to this very start."""
     wanted = {"contract": CONTRACT, "run_id": run_id, "operation": operation, "nonce": nonce}
-    return document is not None and all(document.get(key) == value for key, value in wanted.items())
+    return (
+        document is not None
+        and not isinstance(document.get("contract"), bool)
+        and all(document.get(key) == value for key, value in wanted.items())
+    )
 
 
 def read_progress(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,7 +109,7 @@ class _ResultReader:
     def result(self, document: dict[str, Any] | None, run_id: str, nonce: str, operation: str) -> dict[str, Any]:
         if document is None:
             self.bad("it is not a JSON object, or too large")
-        if document.get("contract") != CONTRACT:
+        if document.get("contract") != CONTRACT or isinstance(document["contract"], bool):
             self.bad(f"it is not of contract version {CONTRACT}")
         if not belongs(document, run_id, operation, nonce):
             self.bad("it belongs to another run")

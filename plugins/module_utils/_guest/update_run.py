@@ -262,12 +262,11 @@ class UpdateRunner:
         """Place the files, check the script, register and start the task."""
         with client.shell() as shell:
             files = self._files(shell)
-            files.ensure_folder("runs", start.run_id)
+            run_folder = files.ensure_folder(start.run_id)
             script = files.path(update_script.FILE_NAME)
             if look.script_hash != update_script.SHA256:
                 files.write_text(script, update_script.TEXT)
-            request_path = files.path("runs", start.run_id, f"{start.operation}.request.json")
-            files.write_text(request_path, json.dumps(request, indent=1))
+            files.write_text(rf"{run_folder}\{start.operation}.request.json", json.dumps(request, indent=1))
             current = {"run_id": start.run_id, "operation": start.operation, "nonce": start.nonce}
             answers = files.write_text(
                 files.path("runs", "current.json"),
@@ -282,7 +281,6 @@ class UpdateRunner:
                     server=self._server,
                 )
             files.delete_runs(look.runs, KEEP_RUNS, {start.run_id, look.current.run_id if look.current else ""})
-            run_folder = files.path("runs", start.run_id)
             powershell = rf"{files.windows}\{_POWERSHELL}"
         arguments = " ".join(
             (
