@@ -1,7 +1,9 @@
 # Copyright (c) 2026, the winops.hotpatch contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Command lines cut into arguments, by the rule of the Microsoft C runtime (Microsoft Learn, "Parsing C command-line arguments")."""
+"""Command lines cut into arguments, by the rule of the Microsoft C runtime (Microsoft Learn, "Parsing C command-line
+arguments").
+"""
 
 from __future__ import annotations
 

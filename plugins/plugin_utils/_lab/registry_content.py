@@ -133,7 +133,8 @@ def _windows_update(registry: Registry) -> None:
         "WinREUninstallList",
     ):
         registry.create(rf"{WINDOWS_UPDATE}\{below}")
-    registry.create(r"HKLM\SOFTWARE\Policies\Microsoft\Windows")
+    for below in ("CurrentVersion", "IPSec", "safer", "WcmSvc"):
+        registry.create(rf"HKLM\SOFTWARE\Policies\Microsoft\Windows\{below}")
     system = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System"
     registry.number(system, "EnableLUA", 1)
     registry.number(system, "LocalAccountTokenFilterPolicy", 1)

@@ -176,7 +176,8 @@ class Power:
     def _new_boot_time(self) -> datetime:
         """LastBootUpTime ends in .500000 on real hosts, and two boots never share one."""
         moment = self._machine.now().replace(microsecond=0) - timedelta(seconds=0.5)
-        return max(moment, self.booted + timedelta(seconds=1))
+        earliest: datetime = self.booted + timedelta(seconds=1)
+        return max(moment, earliest)
 
     def _apply_settings(self) -> None:
         """What only a restart makes true: a new computer name, and virtualization-based security that was asked for."""

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Task Scheduler: registered tasks, their runs over time, and what they leave as last result.
 
-States and result codes: Microsoft Learn, Task Scheduler "Error and Success Constants". A run that is stopped, or whose server goes
-down, leaves no result of its own: 0x41306, or the code of the run before.
+States and result codes: Microsoft Learn, Task Scheduler "Error and Success Constants". A run that is stopped, or
+whose server goes down, leaves no result of its own: 0x41306, or the code of the run before.
 """
 
 from __future__ import annotations

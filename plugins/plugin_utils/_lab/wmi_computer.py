@@ -1,0 +1,599 @@
+# Copyright (c) 2026, the winops.hotpatch contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The CIM classes about the computer: operating system, hardware, updates, services, processes, files, device guard.
+
+Property names and types: microsoft/wmi (classes generated from a Server 2019 and a Server 23H2); the full operating
+system row: a recorded WS2022 Datacenter host; Win32_DeviceGuard: recorded outputs, where an empty list holds one 0
+and 24H2-era builds have 13 properties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cim import CimValue, number, returned
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.disk import DiskError
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface import ProgramNotFound
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.services import RUNNING, STOPPED
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wmi import (
+    Call,
+    CimClass,
+    Method,
+    Repository,
+    Row,
+    fault,
+)
+
+if TYPE_CHECKING:
+    from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.machine import Machine
+
+CIMV2 = "root/cimv2"
+DEVICE_GUARD = "root/Microsoft/Windows/DeviceGuard"
+WINDOWS_UPDATE = "root/Microsoft/Windows/WindowsUpdate"
+
+_INSTALLED = datetime(2024, 10, 30, 6, 47, 19, tzinfo=UTC)
+
+
+def _types(**groups: str) -> dict[str, str]:
+    """Property name -> type, from ``type="Name Name"``; ``_array`` at the end of a type stands for ``[]``."""
+    return {name: kind.replace("_array", "[]") for kind, names in groups.items() for name in names.split()}
+
+
+def add_classes(repository: Repository, machine: Machine) -> None:
+    """Put the classes of one server into its repository."""
+    computer = _Computer(machine)
+    repository.add(computer.operating_system())
+    repository.add(computer.computer_system())
+    repository.add(computer.processor())
+    repository.add(computer.logical_disk())
+    repository.add(computer.bios())
+    repository.add(computer.quick_fixes())
+    repository.add(computer.services())
+    repository.add(computer.processes())
+    repository.add(computer.files())
+    repository.add(computer.device_guard())
+    if machine.spec.product_data.build < 26100:
+        # Seen on Server 2019; whether WS2025 has it is not known, so there it is not.
+        repository.add(computer.update_settings())
+
+
+class _Computer:
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    # Operating system
+
+    def operating_system(self) -> CimClass:
+        properties = _types(
+            string="BootDevice BuildNumber BuildType Caption CodeSet CountryCode CreationClassName CSCreationClassName "
+            "CSDVersion CSName Description Locale Manufacturer Name Organization OSArchitecture OtherTypeDescription "
+            "PlusProductID PlusVersionNumber RegisteredUser SerialNumber Status SystemDevice SystemDirectory "
+            "SystemDrive Version WindowsDirectory",
+            string_array="MUILanguages",
+            datetime="InstallDate LastBootUpTime LocalDateTime",
+            sint16="CurrentTimeZone",
+            boolean="DataExecutionPrevention_32BitApplications DataExecutionPrevention_Available "
+            "DataExecutionPrevention_Drivers Debug Distributed PAEEnabled PortableOperatingSystem Primary",
+            uint8="DataExecutionPrevention_SupportPolicy ForegroundApplicationBoost",
+            uint16="OSType ServicePackMajorVersion ServicePackMinorVersion",
+            uint32="EncryptionLevel LargeSystemCache MaxNumberOfProcesses NumberOfLicensedUsers NumberOfProcesses "
+            "NumberOfUsers OperatingSystemSKU OSLanguage OSProductSuite ProductType SuiteMask",
+            uint64="FreePhysicalMemory FreeSpaceInPagingFiles FreeVirtualMemory MaxProcessMemorySize "
+            "SizeStoredInPagingFiles TotalSwapSpaceSize TotalVirtualMemorySize TotalVisibleMemorySize",
+        )
+        methods = {
+            "Reboot": Method((), lambda call: self._shutdown(call, 2), static=False),
+            "Shutdown": Method((), lambda call: self._shutdown(call, 1), static=False),
+            "Win32Shutdown": Method(
+                ("Flags", "Reserved"),
+                lambda call: self._shutdown(call, call.parameters.number("Flags") or 0),
+                static=False,
+            ),
+            "Win32ShutdownTracker": Method(
+                ("Timeout", "Comment", "ReasonCode", "Flags"), self._shutdown_tracker, static=False
+            ),
+        }
+        return CimClass(
+            CIMV2,
+            "Win32_OperatingSystem",
+            properties,
+            ("Name",),
+            ("CIM_OperatingSystem", "CIM_LogicalElement", "CIM_ManagedSystemElement"),
+            self._operating_system_rows,
+            methods,
+        )
+
+    def _operating_system_rows(self) -> Sequence[Row]:
+        machine = self._machine
+        spec = machine.spec
+        product = spec.product_data
+        caption = f"Microsoft {spec.edition_data.name}"
+        folder = machine.windows_directory
+        memory = 16 * 1024 * 1024
+        return (
+            {
+                "Caption": caption,
+                "Version": f"10.0.{product.build}",
+                "BuildNumber": str(product.build),
+                "BuildType": "Multiprocessor Free",
+                "OperatingSystemSKU": spec.edition_data.sku,
+                "ProductType": machine.product_type,
+                "OSArchitecture": "64-bit",
+                "OSLanguage": 1033,
+                "OSProductSuite": 400 if product.server else 256,
+                "SuiteMask": 400 if product.server else 272,
+                "OSType": 18,
+                "CodeSet": "1252",
+                "CountryCode": "1",
+                "Locale": "0409",
+                "MUILanguages": ["en-US"],
+                "Manufacturer": "Microsoft Corporation",
+                "Name": rf"{caption}|{folder}|\Device\Harddisk0\Partition{3 if spec.firmware == 'uefi' else 1}",
+                "CSName": machine.hostname,
+                "CreationClassName": "Win32_OperatingSystem",
+                "CSCreationClassName": "Win32_ComputerSystem",
+                "RegisteredUser": "Windows User",
+                "Organization": "",
+                "SerialNumber": "00491-50000-00001-AA486",
+                "Status": "OK",
+                "SystemDevice": r"\Device\HarddiskVolume3",
+                "BootDevice": r"\Device\HarddiskVolume1",
+                "SystemDirectory": rf"{folder}\system32",
+                "SystemDrive": "C:",
+                "WindowsDirectory": folder,
+                "InstallDate": _INSTALLED,
+                "LastBootUpTime": machine.boot_time,
+                "LocalDateTime": machine.now(),
+                "CurrentTimeZone": 0,
+                "DataExecutionPrevention_32BitApplications": True,
+                "DataExecutionPrevention_Available": True,
+                "DataExecutionPrevention_Drivers": True,
+                "DataExecutionPrevention_SupportPolicy": 3 if product.server else 2,
+                "Debug": False,
+                "Distributed": False,
+                "PortableOperatingSystem": False,
+                "Primary": True,
+                "EncryptionLevel": 256,
+                "ForegroundApplicationBoost": 2,
+                "ServicePackMajorVersion": 0,
+                "ServicePackMinorVersion": 0,
+                "MaxNumberOfProcesses": 4294967295,
+                "MaxProcessMemorySize": 137438953344,
+                "NumberOfLicensedUsers": 0,
+                "NumberOfUsers": 2,
+                "NumberOfProcesses": len(machine.process_rows()),
+                "TotalVisibleMemorySize": memory,
+                "FreePhysicalMemory": memory * 2 // 3,
+                "TotalVirtualMemorySize": memory + 2097152,
+                "FreeVirtualMemory": memory,
+                "SizeStoredInPagingFiles": 2097152,
+                "FreeSpaceInPagingFiles": 2000000,
+            },
+        )
+
+    def _shutdown(self, call: Call, flags: int) -> dict[str, CimValue]:
+        """Flags: 0 log off, 1 shut down, 2 restart, 8 power off; 4 added forces (Microsoft Learn, Win32Shutdown)."""
+        if not flags & 11:
+            return returned(0)
+        return self._power(call, 0.0, f"Win32_OperatingSystem flags {flags}", restart=bool(flags & 2))
+
+    def _shutdown_tracker(self, call: Call) -> dict[str, CimValue]:
+        flags = call.parameters.number("Flags") or 0
+        seconds = float(call.parameters.number("Timeout") or 0)
+        how = f"Win32_OperatingSystem.Win32ShutdownTracker flags {flags}"
+        return self._power(call, seconds, how, restart=bool(flags & 2))
+
+    def _power(self, call: Call, seconds: float, how: str, *, restart: bool) -> dict[str, CimValue]:
+        return returned(self._machine.power.schedule(seconds, call.user, how, restart=restart))
+
+    # Hardware
+
+    def computer_system(self) -> CimClass:
+        properties = _types(
+            string="Name Caption CreationClassName DNSHostName Domain Manufacturer Model PrimaryOwnerName Status "
+            "SystemType UserName Workgroup SystemFamily SystemSKUNumber",
+            string_array="Roles",
+            boolean="AutomaticManagedPagefile BootROMSupported DaylightInEffect HypervisorPresent PartOfDomain",
+            sint16="CurrentTimeZone",
+            uint16="DomainRole ThermalState WakeUpType PCSystemType",
+            uint32="NumberOfLogicalProcessors NumberOfProcessors",
+            uint64="TotalPhysicalMemory",
+        )
+        return CimClass(
+            CIMV2,
+            "Win32_ComputerSystem",
+            properties,
+            ("Name",),
+            ("CIM_UnitaryComputerSystem", "CIM_ComputerSystem", "CIM_System"),
+            self._computer_system_rows,
+        )
+
+    def _computer_system_rows(self) -> Sequence[Row]:
+        machine = self._machine
+        spec = machine.spec
+        controller = "domain-controller" in spec.roles
+        role = 5 if controller else 3 if spec.domain else 2
+        if not spec.product_data.server:
+            role = 1 if spec.domain else 0
+        return (
+            {
+                "Name": machine.hostname,
+                "Caption": machine.hostname,
+                "CreationClassName": "Win32_ComputerSystem",
+                "DNSHostName": machine.hostname,
+                "Domain": spec.domain or "WORKGROUP",
+                "Workgroup": None if spec.domain else "WORKGROUP",
+                "PartOfDomain": spec.domain is not None,
+                "DomainRole": role,
+                "Manufacturer": machine.manufacturer,
+                "Model": machine.model,
+                "HypervisorPresent": spec.platform != "physical" or machine.vbs == 2 or "hyper-v" in spec.roles,
+                "NumberOfProcessors": 1,
+                "NumberOfLogicalProcessors": spec.cores * 2,
+                "TotalPhysicalMemory": 17179869184,
+                "Roles": ["LM_Workstation", "LM_Server", "NT", "Server_NT"],
+                "SystemType": "x64-based PC",
+                "Status": "OK",
+                "AutomaticManagedPagefile": True,
+                "BootROMSupported": True,
+                "CurrentTimeZone": 0,
+                "PCSystemType": 4 if spec.product_data.server else 1,
+                "PrimaryOwnerName": "Windows User",
+                "ThermalState": 3,
+                "WakeUpType": 6,
+            },
+        )
+
+    def processor(self) -> CimClass:
+        properties = _types(
+            string="Caption CreationClassName DeviceID Manufacturer Name ProcessorId SocketDesignation Status "
+            "SystemName",
+            boolean="SecondLevelAddressTranslationExtensions VirtualizationFirmwareEnabled VMMonitorModeExtensions",
+            uint16="AddressWidth Architecture DataWidth Family LoadPercentage",
+            uint32="CurrentClockSpeed L2CacheSize L3CacheSize MaxClockSpeed NumberOfCores NumberOfEnabledCore "
+            "NumberOfLogicalProcessors ThreadCount",
+        )
+        parents = ("CIM_Processor", "CIM_LogicalDevice")
+        return CimClass(CIMV2, "Win32_Processor", properties, ("DeviceID",), parents, self._processor_rows)
+
+    def _processor_rows(self) -> Sequence[Row]:
+        cores = self._machine.spec.cores
+        return (
+            {
+                "DeviceID": "CPU0",
+                "Caption": "Intel64 Family 6 Model 106 Stepping 6",
+                "CreationClassName": "Win32_Processor",
+                "Name": "Intel(R) Xeon(R) Platinum 8370C CPU @ 2.80GHz",
+                "Manufacturer": "GenuineIntel",
+                "NumberOfCores": cores,
+                "NumberOfEnabledCore": cores,
+                "NumberOfLogicalProcessors": cores * 2,
+                "ThreadCount": cores * 2,
+                "AddressWidth": 64,
+                "DataWidth": 64,
+                "Architecture": 9,
+                "Family": 179,
+                "LoadPercentage": 3,
+                "CurrentClockSpeed": 2794,
+                "MaxClockSpeed": 2794,
+                "SocketDesignation": "None",
+                "Status": "OK",
+                "SystemName": self._machine.hostname,
+                "ProcessorId": "0F8BFBFF000606A6",
+                "SecondLevelAddressTranslationExtensions": False,
+                "VirtualizationFirmwareEnabled": False,
+                "VMMonitorModeExtensions": False,
+            },
+        )
+
+    def logical_disk(self) -> CimClass:
+        properties = _types(
+            string="Caption CreationClassName Description DeviceID FileSystem Name ProviderName SystemName VolumeName "
+            "VolumeSerialNumber",
+            boolean="Compressed SupportsDiskQuotas SupportsFileBasedCompression VolumeDirty",
+            uint32="DriveType MaximumComponentLength MediaType",
+            uint64="FreeSpace Size",
+        )
+        parents = ("CIM_LogicalDisk", "CIM_StorageExtent", "CIM_LogicalDevice")
+        return CimClass(CIMV2, "Win32_LogicalDisk", properties, ("DeviceID",), parents, self._disk_rows)
+
+    def _disk_rows(self) -> Sequence[Row]:
+        machine = self._machine
+        disk = {
+            "DeviceID": "C:",
+            "Name": "C:",
+            "Caption": "C:",
+            "CreationClassName": "Win32_LogicalDisk",
+            "Description": "Local Fixed Disk",
+            "DriveType": 3,
+            "MediaType": 12,
+            "FileSystem": "NTFS",
+            "FreeSpace": machine.free_bytes,
+            "Size": 136365211648,
+            "MaximumComponentLength": 255,
+            "SystemName": machine.hostname,
+            "VolumeName": "",
+            "VolumeSerialNumber": "5E0C93F2",
+            "Compressed": False,
+            "SupportsDiskQuotas": False,
+            "SupportsFileBasedCompression": True,
+        }
+        optical = {
+            "DeviceID": "D:",
+            "Name": "D:",
+            "Caption": "D:",
+            "CreationClassName": "Win32_LogicalDisk",
+            "Description": "CD-ROM Disc",
+            "DriveType": 5,
+            "MediaType": 11,
+            "SystemName": machine.hostname,
+        }
+        return (disk, optical)
+
+    def bios(self) -> CimClass:
+        properties = _types(
+            string="Caption Description Manufacturer Name SerialNumber SMBIOSBIOSVersion SoftwareElementID Status "
+            "TargetOperatingSystem Version",
+            string_array="BIOSVersion",
+            uint16_array="BiosCharacteristics",
+            uint16="SMBIOSMajorVersion SMBIOSMinorVersion SoftwareElementState",
+            boolean="PrimaryBIOS SMBIOSPresent",
+            datetime="ReleaseDate",
+        )
+        keys = ("Name", "SoftwareElementID", "SoftwareElementState", "TargetOperatingSystem", "Version")
+        return CimClass(CIMV2, "Win32_BIOS", properties, keys, ("CIM_BIOSElement",), self._bios_rows)
+
+    def _bios_rows(self) -> Sequence[Row]:
+        version = "Hyper-V UEFI Release v4.1" if self._machine.spec.firmware == "uefi" else "090008"
+        return (
+            {
+                "Name": version,
+                "Caption": version,
+                "Description": version,
+                "SoftwareElementID": version,
+                "SoftwareElementState": 3,
+                "TargetOperatingSystem": "0",
+                "Version": "VRTUAL - 1",
+                "Manufacturer": self._machine.manufacturer,
+                "SerialNumber": f"0000-{self._machine.number:04d}-2025",
+                "SMBIOSBIOSVersion": version,
+                "SMBIOSMajorVersion": 3,
+                "SMBIOSMinorVersion": 1,
+                "SMBIOSPresent": True,
+                "PrimaryBIOS": True,
+                "Status": "OK",
+                "BIOSVersion": ["VRTUAL - 1", version],
+                "BiosCharacteristics": [],
+                "ReleaseDate": datetime(2024, 5, 13, tzinfo=UTC),
+            },
+        )
+
+    # Updates, services, processes, files
+
+    def quick_fixes(self) -> CimClass:
+        properties = _types(
+            string="Caption CSName Description FixComments HotFixID InstalledBy InstalledOn Name ServicePackInEffect "
+            "Status",
+            datetime="InstallDate",
+        )
+        keys = ("CSName", "HotFixID", "ServicePackInEffect")
+        parents = ("CIM_LogicalElement", "CIM_ManagedSystemElement")
+        return CimClass(CIMV2, "Win32_QuickFixEngineering", properties, keys, parents, self._quick_fix_rows)
+
+    def _quick_fix_rows(self) -> Sequence[Row]:
+        return [
+            {
+                "Caption": row.caption,
+                "CSName": self._machine.hostname,
+                "Description": row.description,
+                "FixComments": "",
+                "HotFixID": row.kb,
+                "InstalledBy": row.by,
+                "InstalledOn": row.installed_on,
+                "ServicePackInEffect": "",
+            }
+            for row in self._machine.updates.quick_fixes
+        ]
+
+    def services(self) -> CimClass:
+        properties = _types(
+            string="Caption CreationClassName Description DisplayName ErrorControl Name PathName ServiceType StartMode "
+            "StartName State Status SystemCreationClassName SystemName",
+            boolean="AcceptPause AcceptStop DelayedAutoStart DesktopInteract Started",
+            uint32="CheckPoint ExitCode ProcessId ServiceSpecificExitCode TagId WaitHint",
+            datetime="InstallDate",
+        )
+        methods = {
+            "StartService": Method((), lambda call: self._change_service(call, start=True), static=False),
+            "StopService": Method((), lambda call: self._change_service(call, start=False), static=False),
+        }
+        parents = ("Win32_BaseService", "CIM_Service", "CIM_LogicalElement", "CIM_ManagedSystemElement")
+        return CimClass(CIMV2, "Win32_Service", properties, ("Name",), parents, self._service_rows, methods)
+
+    def _service_rows(self) -> Sequence[Row]:
+        machine = self._machine
+        return [
+            {
+                "Name": service.name,
+                "Caption": service.display_name,
+                "DisplayName": service.display_name,
+                "Description": service.description,
+                "CreationClassName": "Win32_Service",
+                "SystemCreationClassName": "Win32_ComputerSystem",
+                "SystemName": machine.hostname,
+                "PathName": service.path,
+                "ServiceType": "Share Process" if "svchost" in service.path else "Own Process",
+                "StartMode": service.start_mode,
+                "DelayedAutoStart": service.start == "delayed",
+                "StartName": service.account,
+                "State": service.state,
+                "Started": service.state == RUNNING,
+                "Status": "OK",
+                "ProcessId": machine.service_process(service),
+                "AcceptPause": False,
+                "AcceptStop": service.state == RUNNING,
+                "DesktopInteract": False,
+                "ErrorControl": "Normal",
+                "ExitCode": 0 if service.state == RUNNING or service.starts_by_itself else 1077,
+                "ServiceSpecificExitCode": 0,
+                "CheckPoint": 0,
+                "WaitHint": 0,
+                "TagId": 0,
+            }
+            for service in machine.services.all()
+        ]
+
+    def _change_service(self, call: Call, *, start: bool) -> dict[str, CimValue]:
+        """Return values: 0 done, 5 cannot accept control, 10 already running, 14 disabled (Win32_Service)."""
+        service = self._machine.services.find(_first(call.selectors))
+        if service is None:
+            raise fault("not_found")
+        if start and service.start == "disabled":
+            return returned(14)
+        if (service.state == RUNNING) is start:
+            return returned(10 if start else 5)
+        service.state = RUNNING if start else STOPPED
+        self._machine.wrote("service", f"{'start' if start else 'stop'} {service.name}", call.user)
+        return returned(0)
+
+    def processes(self) -> CimClass:
+        properties = _types(
+            string="Caption CommandLine CreationClassName CSName Description ExecutablePath Handle Name OSName Status",
+            datetime="CreationDate",
+            uint32="HandleCount ParentProcessId Priority ProcessId SessionId ThreadCount",
+            uint64="KernelModeTime UserModeTime VirtualSize WorkingSetSize",
+        )
+        methods = {
+            "Create": Method(("CommandLine", "CurrentDirectory", "ProcessStartupInformation"), self._create_process),
+        }
+        parents = ("CIM_Process", "CIM_LogicalElement", "CIM_ManagedSystemElement")
+        return CimClass(CIMV2, "Win32_Process", properties, ("Handle",), parents, self._machine.process_rows, methods)
+
+    def _create_process(self, call: Call) -> dict[str, CimValue]:
+        """Return values: 0 started, 9 path not found, 21 invalid parameter (Win32_Process.Create)."""
+        line = call.parameters.text("CommandLine")
+        who = self._machine.principal(call.user)
+        if not line or who is None:
+            return returned(21)
+        try:
+            process = self._machine.launch(line, who, directory=call.parameters.text("CurrentDirectory"))
+        except ProgramNotFound:
+            return returned(9)
+        return returned(0, ProcessId=number("uint32", process.identifier))
+
+    def files(self) -> CimClass:
+        properties = _types(
+            string="Caption CreationClassName CSCreationClassName CSName Description Drive EightDotThreeFileName "
+            "Extension FileName FileType FSName Name Path Status",
+            boolean="Archive Compressed Encrypted Hidden Readable System Writeable",
+            datetime="CreationDate InstallDate LastAccessed LastModified",
+            uint64="FileSize",
+        )
+        methods = {"Delete": Method((), self._delete_file, static=False)}
+        parents = ("CIM_LogicalFile", "CIM_LogicalElement", "CIM_ManagedSystemElement")
+        return CimClass(CIMV2, "CIM_DataFile", properties, ("Name",), parents, self._file_rows, methods)
+
+    def _file_rows(self) -> Sequence[Row]:
+        rows: list[Row] = []
+        for path, node in self._machine.disk.walk("C:\\"):
+            if node.content is None:
+                continue
+            lower = path.lower()
+            folder, _mark, last = lower.rpartition("\\")
+            name, _dot, extension = last.rpartition(".")
+            rows.append(
+                {
+                    "Name": lower,
+                    "Caption": lower,
+                    "Description": lower,
+                    "CreationClassName": "CIM_LogicalFile",
+                    "CSCreationClassName": "Win32_ComputerSystem",
+                    "CSName": self._machine.hostname,
+                    "Drive": "c:",
+                    "Path": f"{folder[2:]}\\",
+                    "FileName": name or last,
+                    "Extension": extension if name else "",
+                    "FileSize": len(node.content),
+                    "FileType": "File",
+                    "FSName": "NTFS",
+                    "Status": "OK",
+                    "CreationDate": node.created,
+                    "InstallDate": node.created,
+                    "LastAccessed": node.modified,
+                    "LastModified": node.modified,
+                    "Archive": True,
+                    "Compressed": False,
+                    "Encrypted": False,
+                    "Hidden": False,
+                    "Readable": True,
+                    "System": False,
+                    "Writeable": True,
+                }
+            )
+        return rows
+
+    def _delete_file(self, call: Call) -> dict[str, CimValue]:
+        """Return values: 0 done, 2 access denied, 9 not there, 15 in use (CIM_DataFile.Delete)."""
+        path = _first(call.selectors)
+        try:
+            self._machine.disk.remove(path, self._machine.principal(call.user))
+        except DiskError as error:
+            return returned({5: 2, 32: 15}.get(error.code, 9))
+        self._machine.wrote("file", f"delete {path}", call.user)
+        return returned(0)
+
+    # Device guard and Windows Update
+
+    def device_guard(self) -> CimClass:
+        properties = _types(
+            string="InstanceIdentifier Version",
+            uint32_array="AvailableSecurityProperties RequiredSecurityProperties SecurityFeaturesEnabled "
+            "SecurityServicesConfigured SecurityServicesRunning VirtualMachineIsolationProperties",
+            uint32="CodeIntegrityPolicyEnforcementStatus UsermodeCodeIntegrityPolicyEnforcementStatus "
+            "VirtualizationBasedSecurityStatus",
+            uint8="SmmIsolationLevel",
+            boolean="VirtualMachineIsolation",
+        )
+        return CimClass(DEVICE_GUARD, "Win32_DeviceGuard", properties, ("InstanceIdentifier",), (), self._guard_rows)
+
+    def _guard_rows(self) -> Sequence[Row]:
+        machine = self._machine
+        if machine.vbs is None:
+            raise fault("provider_failure", 0x80041001)
+        available = [1, 2, 3, 5, 7] if machine.spec.firmware == "uefi" else [1, 5]
+        if machine.spec.firmware == "uefi" and not machine.spec.secure_boot:
+            available = [1, 3, 5, 7]
+        return (
+            {
+                "InstanceIdentifier": "4ff40742-2649-41b8-bdd1-e80fad1cce80",
+                "Version": "1.0",
+                "AvailableSecurityProperties": [0]
+                if machine.vbs == 0 and machine.spec.platform != "physical"
+                else available,
+                "RequiredSecurityProperties": [1, 2] if machine.vbs == 1 else [0],
+                "SecurityFeaturesEnabled": [0],
+                "SecurityServicesConfigured": [0],
+                "SecurityServicesRunning": [0],
+                "VirtualMachineIsolationProperties": [0],
+                "CodeIntegrityPolicyEnforcementStatus": 0,
+                "UsermodeCodeIntegrityPolicyEnforcementStatus": 0,
+                "VirtualizationBasedSecurityStatus": machine.vbs,
+                "SmmIsolationLevel": 0,
+                "VirtualMachineIsolation": False,
+            },
+        )
+
+    def update_settings(self) -> CimClass:
+        methods = {
+            "IsPendingReboot": Method(
+                (), lambda _call: returned(0, PendingReboot=CimValue("boolean", self._machine.updates.restart_required))
+            ),
+        }
+        return CimClass(WINDOWS_UPDATE, "MSFT_WUSettings", {}, methods=methods)
+
+
+def _first(selectors: Mapping[str, str]) -> str:
+    return next(iter(selectors.values()), "")
