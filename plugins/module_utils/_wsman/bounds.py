@@ -38,8 +38,9 @@ class CompressedError(Exception):
 class Meter:
     """Watches the exchange under way: its deadline, its size, whether the message has gone out."""
 
-    def __init__(self, traffic: Traffic, monotonic: Callable[[], float]) -> None:
+    def __init__(self, traffic: Traffic, monotonic: Callable[[], float], *, secure: bool) -> None:
         self.traffic = traffic
+        self.secure = secure
         self.sealed = False
         self.message_sent = False
         self.connected = False

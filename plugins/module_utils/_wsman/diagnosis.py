@@ -118,7 +118,9 @@ def classify(failure: Exception, meter: Meter) -> tuple[str, str]:
     if first(
         http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ConnectionAbortedError, ssl.SSLEOFError
     ):
-        return ("dropped", "") if meter.connected else ("tls", "the connection was closed during the TLS handshake")
+        if meter.connected or not meter.secure:
+            return "dropped", ""
+        return "tls", "the connection was closed during the TLS handshake"
     if first(TimeoutError, urllib3.exceptions.TimeoutError, requests.exceptions.Timeout):
         return ("timeout", "") if meter.connected else ("connect_timeout", "")
     if secure := first(ssl.SSLError):

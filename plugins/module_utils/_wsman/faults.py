@@ -79,7 +79,8 @@ MEANINGS: dict[int, Meaning] = {
     0x80338000: Meaning("the resource or instance was not found"),
     0x8033800F: Meaning("a header of the message was not accepted"),
     0x8033801A: Meaning(
-        "the class is not in this namespace", hint="This edition or version of Windows may not have the feature."
+        "the query cannot be processed, most often since its class is not in this namespace",
+        hint="This edition or version of Windows may not have the feature.",
     ),
     TIMED_OUT: Meaning("the server gave up after its operation timeout", retryable=True, hint=_LATER),
     0x80338041: Meaning("the message or the instance does not fit its schema, often for a date that is not valid"),

@@ -158,7 +158,7 @@ class Wire:
         self.answered = False
         self.last_used = monotonic()
         self._monotonic = monotonic
-        self._meter = Meter(traffic, monotonic)
+        self._meter = Meter(traffic, monotonic, secure=settings.scheme == "https")
         self._protocol = _protocol(settings, transport, self._meter)
 
     @property
@@ -200,6 +200,22 @@ class Wire:
         return ExchangeError(kind, detail, sent=self._meter.message_sent)
 
 
+def _login(settings: Settings, transport: str) -> dict[str, str | bytes | None]:
+    """User name and password as pywinrm hands them on.
+
+    requests writes a Basic login in Latin-1, as Ansible's own winrm plugin therefore does, and fails on other
+    characters; those go in UTF-8 (RFC 7617).
+    """
+    login = {"username": settings.username or None, "password": settings.password}
+    if transport not in ("basic", "plaintext", "ssl"):
+        return {**login}
+    try:
+        f"{settings.username}{settings.password}".encode("latin-1")
+    except UnicodeEncodeError:
+        return {key: value.encode("utf-8") if value is not None else None for key, value in login.items()}
+    return {**login}
+
+
 def _protocol(settings: Settings, transport: str, meter: Meter) -> Any:
     """A pywinrm Protocol whose transport is bounded.
 
@@ -211,8 +227,7 @@ def _protocol(settings: Settings, transport: str, meter: Meter) -> Any:
     if flag and not getattr(winrm_transport, flag):
         raise ExchangeError("missing", f"{package}, which the transport {transport} needs")
     given: dict[str, Any] = {
-        "username": settings.username or None,
-        "password": settings.password,
+        **_login(settings, transport),
         "ca_trust_path": settings.ca_trust_path or "legacy_requests",
         "cert_pem": settings.cert_pem,
         "cert_key_pem": settings.cert_key_pem,

@@ -50,7 +50,7 @@ def caught(body: str, status: int = 500) -> WsmanFault:
     ("body", "code", "words", "retryable"),
     [
         (wsman_fault(2150858752, subcode="a:DestinationUnreachable"), "0x80338000", "instance was not found", False),
-        (wsman_fault(2150858778), "0x8033801A", "not in this namespace", False),
+        (wsman_fault(2150858778), "0x8033801A", "class is not in this namespace", False),
         (wsman_fault(2150859010), "0x80338102", "WMI provider reported a failure", False),
         (wsman_fault(2150858817), "0x80338041", "does not fit its schema", False),
         (wsman_fault(5, subcode="w:AccessDenied", code="s:Sender"), "0x00000005", "access was denied", False),
