@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+#: OperationResultCode of the Windows Update Agent.
+_SUCCEEDED = 2
+
 
 def disagreements(
     summary: dict[str, Any], expected: dict[str, dict[str, Any]], states: dict[str, dict[str, Any]]
@@ -56,10 +59,11 @@ def _against_truth(server: dict[str, Any], truth: dict[str, Any]) -> list[str]:
         wrong.append(f"reported restarted={server['restarted']}, and the lab saw {restarts} restarts")
     if restarts and server["outcome"] != "baselined":
         wrong.append(f"was restarted, and its outcome is {server['outcome']}")
-    done = sorted({install["kb"] for install in truth["installs"] if install["succeeded"]})
+    succeeded = [install["kb"] for install in truth["installs"] if install["result_code"] == _SUCCEEDED]
+    done = sorted(set(succeeded))
     if done != sorted(server["kbs_installed"]):
         wrong.append(f"reported {sorted(server['kbs_installed'])} installed, and the lab installed {done}")
-    twice = [kb for kb in done if sum(each["kb"] == kb and each["succeeded"] for each in truth["installs"]) > 1]
+    twice = [kb for kb in done if succeeded.count(kb) > 1]
     if twice:
         wrong.append(f"{twice} was installed more than once")
     if server["build_after"] is not None and server["build_after"] != truth["build"]:

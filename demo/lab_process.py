@@ -101,4 +101,4 @@ class LabProcess:
 
     def writes(self) -> dict[str, list[Any]]:
         """Everything that changed each server, in order."""
-        return {name: self.ask(f"/record?server={name}&writes=1")["entries"] for name in self.servers}
+        return {name: self.ask(f"/record?server={name}&writes=1")["writes"] for name in self.servers}

@@ -86,7 +86,7 @@ def play(lab: LabProcess, month: str, expected: dict[str, Any], out: Path) -> in
     }
     command = [
         "ansible-playbook", "winops.hotpatch.patch_month",
-        "-i", str(lab.inventory), "-i", str(HERE / "inventory.yml"),
+        "-i", str(lab.inventory),
         "-e", json.dumps(settings), "--forks", "12",
     ]  # fmt: skip
     return subprocess.run(command, env=os.environ | {"ANSIBLE_NOCOWS": "1"}, check=False).returncode

@@ -35,7 +35,9 @@ FACTS = "facts of the server"
 
 # WU_E_NOT_SUPPORTED: the update carries no answer, or the agent has no such interface (IUpdateEx, Microsoft Learn).
 _NOT_SUPPORTED = 0x80240037
-_ABSENT_WORDS = ("methodnotfound", "unsupported", "not supported")
+# Late binding finds no such member: PowerShell's own RuntimeException, whose HResult is always COR_E_SYSTEM. A failure
+# inside Windows Update carries the agent's HRESULT instead (PowerShell engine source, Microsoft Learn).
+_NO_SUCH_MEMBER = 0x80131501
 # The boot time is derived from the clock, so a time correction moves it a little; no restart takes this little.
 SAME_BOOT_SECONDS = 2.0
 
@@ -141,12 +143,8 @@ def _interface_absent(error: Any) -> bool:
     if not isinstance(error, Mapping):
         return False
     signed, text = error.get("hresult_signed"), str(error.get("hresult") or "")
-    if isinstance(signed, int) and signed & 0xFFFFFFFF == _NOT_SUPPORTED:
-        return True
-    if text.casefold() == f"0x{_NOT_SUPPORTED:08x}":
-        return True
-    shown = f"{text} {error.get('message') or ''}".casefold()
-    return any(word in shown for word in _ABSENT_WORDS)
+    code = signed & 0xFFFFFFFF if isinstance(signed, int) else None
+    return any(absent == code or text.casefold() == f"0x{absent:08x}" for absent in (_NOT_SUPPORTED, _NO_SUCH_MEMBER))
 
 
 def _policy(policy: Mapping[str, Any] | None) -> Witness:

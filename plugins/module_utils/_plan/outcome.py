@@ -174,7 +174,8 @@ class _Case:
             return "failed", f"It restarted, but a restart is still pending ({sources})."
         if self._reached(self.step["expected_build"]):
             kbs = " and ".join(self.step["expected_kbs"])
-            return "baselined", f"{kbs} is installed, it restarted, and the build is {self.build_after}."
+            verb = "are" if len(self.step["expected_kbs"]) > 1 else "is"
+            return "baselined", f"{kbs} {verb} installed, it restarted, and the build is {self.build_after}."
         if len(stages) > 1 and first is not None and self.build_after == first:
             rest = ", ".join(stage["kb"] for stage in stages[1:])
             return (
