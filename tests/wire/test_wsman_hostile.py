@@ -495,6 +495,22 @@ def test_a_peer_that_asks_for_no_login_gets_no_unsealed_message(data: bytes) -> 
     assert not any(b"in the clear" in request for request in seen)
 
 
+@pytest.mark.parametrize(
+    ("password", "encoding"), [("plain", "ascii"), ("Pässwörd", "latin-1"), ("пароль", "utf-8"), ("a:b€", "utf-8")]
+)
+def test_a_basic_login_in_any_script(password: str, encoding: str) -> None:
+    seen: list[bytes] = []
+
+    def behaviour(connection: socket.socket) -> None:
+        seen.append(read_request(connection))
+        connection.sendall(answer(SOAP_OK.format(relates="", body=IDENTITY).encode()))
+
+    with peer(behaviour) as server, WsmanClient(settings(server.port, password=password)) as client:
+        client.identify()
+    login = base64.b64encode(f"admin:{password}".encode(encoding))
+    assert b"Authorization: Basic " + login in seen[0]
+
+
 def test_a_login_that_never_ends() -> None:
     challenge = base64.b64encode(b"NTLMSSP\x00\x02\x00\x00\x00" + b"\x00" * 40).decode()
     with peer(

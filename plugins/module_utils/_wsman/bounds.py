@@ -171,9 +171,7 @@ class _BoundedStream(io.RawIOBase):
 
 
 def bounded_pools(pools: Mapping[str, Any], meter: Meter) -> dict[str, Any]:
-    """The same connection pools with connections that hand out bounded sockets (whatever kind they are: plain, TLS,
-    SOCKS).
-    """
+    """The same connection pools (plain, TLS, SOCKS), with connections that hand out bounded sockets."""
 
     def bounded(pool: Any) -> Any:
         plain = pool.ConnectionCls

@@ -11,28 +11,16 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from types import TracebackType
 
-from ansible_collections.winops.hotpatch.plugins.module_utils._errors import AnswerTimeout, BadAnswer, HotpatchError
-from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.envelope import (
-    ENUMERATION,
-    IDENTITY,
-    WSMAN,
-    Message,
-    Writer,
-)
+from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.envelope import IDENTITY, Message, Writer
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.exchange import Exchange, MakeWire
-from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.faults import WsmanFault, clean
-from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.problems import ExchangeError, explain
+from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.faults import clean
+from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.query import Query
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.settings import Settings
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.shell import Shell
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.traffic import Traffic
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.values import CimInput, Instance, read_instance
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.wire import Wire
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.xml_answer import Node
-
-# A server cannot keep a query going for ever, however small its pages and slow its answers.
-MAX_ROWS = 100_000
-MAX_EMPTY_PAGES = 20
-MAX_QUERY_SECONDS = 300.0
 
 
 class WsmanClient:
@@ -71,11 +59,9 @@ class WsmanClient:
         self._exchange.close()
 
     def identify(self) -> dict[str, str]:
-        """``protocol_version``, ``product_vendor`` and ``product_version`` (such as ``OS: 10.0.26100 SP: 0.0 Stack:
-        3.0``).
-        """
+        """``protocol_version``, ``product_vendor``, ``product_version`` (``OS: 10.0.26100 SP: 0.0 Stack: 3.0``)."""
         what = "Identify"
-        answer = self._expect(self._read(self._writer.identify(), what), what, "IdentifyResponse", IDENTITY)
+        answer = self._exchange.expect(self._read(self._writer.identify(), what), what, "IdentifyResponse", IDENTITY)
         named = {
             "protocol_version": "ProtocolVersion",
             "product_vendor": "ProductVendor",
@@ -116,7 +102,7 @@ class WsmanClient:
         what = f"Reading {class_name}"
         body = self._read(self._writer.get(namespace, class_name, selectors or {}, self._seconds), what)
         if len(body.children) != 1:
-            raise self._bad(what, f"{len(body.children)} instances instead of one")
+            raise self._exchange.bad_answer(what, f"{len(body.children)} instances instead of one")
         return self._instance(body.children[0], arrays, class_name)
 
     def invoke(
@@ -130,8 +116,7 @@ class WsmanClient:
         arrays: Collection[str] = (),
         repeatable: bool = False,
     ) -> Instance:
-        """Call a method; its out-parameters, ``ReturnValue`` among them. A non-zero ReturnValue is the caller's to
-        judge.
+        """Call a method and give its out-parameters; a non-zero ``ReturnValue`` among them is the caller's to judge.
 
         :param repeatable: the method only reads, so that it may be sent again when an answer is lost.
         :raises OutcomeUnknown: the call was sent and may have run.
@@ -139,7 +124,7 @@ class WsmanClient:
         what = f"Calling {class_name}.{method}"
         message = self._writer.invoke(namespace, class_name, method, params or {}, selectors or {}, self._seconds)
         body = self._read(message, what) if repeatable else self._change(message, what)
-        output = self._expect(body, what, f"{method}_OUTPUT")
+        output = self._exchange.expect(body, what, f"{method}_OUTPUT")
         return self._instance(output, arrays, f"{class_name}.{method}")
 
     def delete(self, namespace: str, class_name: str, selectors: Mapping[str, CimInput]) -> None:
@@ -161,120 +146,32 @@ class WsmanClient:
         return self.settings.operation_timeout
 
     def _read(self, message: Message, what: str) -> Node:
-        return self._run(message, what, repeatable=True)
+        return self._exchange.ask(message, what, repeatable=True)
 
     def _change(self, message: Message, what: str) -> Node:
-        return self._run(message, what, repeatable=False)
-
-    def _run(self, message: Message, what: str, *, repeatable: bool) -> Node:
-        try:
-            return self._exchange.run(message, what, repeatable=repeatable)
-        except WsmanFault as fault:
-            refusal = self._exchange.fault_as_error(fault, what, repeatable=repeatable)
-        raise refusal
+        return self._exchange.ask(message, what, repeatable=False)
 
     def _rows(
         self, namespace: str, wql: str, arrays: Collection[str], max_elements: int, limit: int | None
     ) -> Iterator[Instance]:
         source = re.search(r"\bfrom\s+(\w+)", wql, re.IGNORECASE)
         asked = source[1] if source else "a query"
-        what = f"Reading {asked}"
-        page = self._first_page(namespace, wql, max_elements, what)
-        spent, given, empty, restarted = 0.0, 0, 0, False
-        finished = False
+        query = Query(self._exchange, self._writer, namespace, wql, max_elements, f"Reading {asked}")
+        given = 0
         try:
-            while True:
-                for element in page.items:
+            for page in query.pages():
+                for element in page:
                     if limit is not None and given >= limit:
                         return
                     given += 1
                     yield self._instance(element, arrays, asked)
-                empty = 0 if page.items else empty + 1
-                if page.last:
-                    finished = True
-                    return
                 if limit is not None and given >= limit:
                     return
-                if given > MAX_ROWS or empty > MAX_EMPTY_PAGES:
-                    raise self._bad(
-                        what, f"over {MAX_ROWS} rows" if given > MAX_ROWS else "page after page without a row"
-                    )
-                if spent > MAX_QUERY_SECONDS:
-                    raise AnswerTimeout(
-                        f"{what} on {self.settings.where} was given up after {MAX_QUERY_SECONDS:.0f} s of waiting.",
-                        server=self.settings.name,
-                    )
-                before = self._exchange.monotonic()
-                lost: HotpatchError | None = None
-                try:
-                    message = self._writer.pull(namespace, page.context, max_elements, self._seconds)
-                    page = _Page(self._expect(self._change_page(message, what), what, "PullResponse", ENUMERATION))
-                except WsmanFault:
-                    finished = True  # the server has dropped the context with the fault
-                    raise
-                except HotpatchError as error:
-                    lost = error
-                if lost is not None:
-                    finished = True  # nobody is left to release it; Windows lets it lapse after four minutes
-                    if given or restarted:
-                        raise lost
-                    restarted, finished = True, False
-                    page = self._first_page(namespace, wql, max_elements, what)
-                spent += self._exchange.monotonic() - before
         finally:
-            if not finished and not page.last:
-                self._release(namespace, page.context, what)
-
-    def _first_page(self, namespace: str, wql: str, max_elements: int, what: str) -> _Page:
-        message = self._writer.enumerate(namespace, wql, max_elements, self._seconds)
-        return _Page(self._expect(self._read(message, what), what, "EnumerateResponse", ENUMERATION))
-
-    def _change_page(self, message: Message, what: str) -> Node:
-        """A Pull moves the server's cursor: sent twice it would skip a page, so it is not repeated; it changes
-        nothing else.
-        """
-        try:
-            return self._exchange.run(message, what, repeatable=False, harmless=True)
-        except WsmanFault as fault:
-            refusal = self._exchange.fault_as_error(fault, what, repeatable=True)
-        raise refusal
-
-    def _release(self, namespace: str, context: str, what: str) -> None:
-        """Give the context back. That it fails is of no consequence: it lapses by itself."""
-        try:
-            self._exchange.run(
-                self._writer.release(namespace, context, self._seconds), what, repeatable=False, harmless=True
-            )
-        except HotpatchError:
-            return
+            query.release()
 
     def _instance(self, element: Node, arrays: Collection[str], asked: str) -> Instance:
         row = read_instance(element, arrays, about=f"{asked} on {self.settings.where}", server=self.settings.name)
         if not row.class_name and element.name != "XmlFragment" and not element.name.endswith("_OUTPUT"):
             row.class_name = element.name
         return row
-
-    def _expect(self, body: Node, what: str, name: str, *namespaces: str) -> Node:
-        found = body.child(name, *namespaces)
-        if found is None:
-            raise self._bad(what, f"no {name} in it")
-        return found
-
-    def _bad(self, what: str, why: str) -> BadAnswer:
-        error = explain(ExchangeError("unexpected", why), self.settings, what, repeatable=True, met=True)
-        return BadAnswer(error.message, hint=error.hint, server=self.settings.name)
-
-
-class _Page:
-    """One answer of a query: its rows, whether it is the last, and the context that asks for the next.
-
-    Items and EndOfSequence stand in the w: namespace in a first answer and in n: in a later one; each is taken from
-    either, but from no other, since a property may bear such a name.
-    """
-
-    def __init__(self, answer: Node) -> None:
-        self.items = [row for holder in answer.all("Items", WSMAN, ENUMERATION) for row in holder.children]
-        context = answer.child("EnumerationContext", ENUMERATION, WSMAN)
-        self.context = context.text.strip() if context is not None and not context.is_nil else ""
-        # Windows leaves the context empty in the last answer; some servers only leave out one of the two signs.
-        self.last = answer.child("EndOfSequence", WSMAN, ENUMERATION) is not None or not self.context

@@ -64,9 +64,7 @@ def _library_exceptions() -> Iterator[type[Exception]]:
 
 
 def _causes(failure: BaseException) -> Iterator[BaseException]:
-    """The exception and all it was raised for, as requests and urllib3 wrap them: as cause, context, reason or
-    argument.
-    """
+    """The exception and all it wraps: requests and urllib3 do that as cause, context, reason or argument."""
     waiting = [failure]
     seen: set[int] = set()
     while waiting and len(seen) < 50:

@@ -25,6 +25,8 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.xml_answer 
 # Windows forgets a sealed session after about five idle minutes and then answers HTTP 400; a new login well before
 # that costs less than not knowing whether a message was taken.
 SEAL_LASTS = 120.0
+# Tidying up must not cost a person waiting at a server that is gone more than a few seconds.
+TIDY_SECONDS = 5.0
 
 MakeWire = Callable[[Settings, str, Traffic, Callable[[], float]], Wire]
 
@@ -68,10 +70,11 @@ class Exchange:
         :raises BadAnswer: the answer is not one.
         :raises AnswerTimeout: no answer in time.
         """
+        limit = float(self.settings.read_timeout)
         repeated = False
         refused: ExchangeError | None = None
         while True:
-            result = self._attempt(message, what, seconds or self.settings.read_timeout)
+            result = self._attempt(message, what, min(seconds or limit, limit))
             if isinstance(result, Node):
                 return result
             problem, had_answered = result
@@ -88,10 +91,20 @@ class Exchange:
                 continue
             raise explain(problem, self.settings, what, repeatable=repeatable or harmless, met=self._met)
 
-    def fault_as_error(self, fault: WsmanFault, what: str, *, repeatable: bool) -> HotpatchError:
-        """The error for a fault: the server's own timeout is not a refusal, and after it a change may have been
-        made.
+    def ask(self, message: Message, what: str, *, repeatable: bool, harmless: bool = False) -> Node:
+        """As `run`, with the server's own timeout told apart from a refusal.
+
+        :raises AnswerTimeout: the server gave up on a message that changes nothing.
+        :raises OutcomeUnknown: it gave up on one that may have changed something.
         """
+        try:
+            return self.run(message, what, repeatable=repeatable, harmless=harmless)
+        except WsmanFault as fault:
+            refusal = self.fault_as_error(fault, what, repeatable=repeatable or harmless)
+        raise refusal
+
+    def fault_as_error(self, fault: WsmanFault, what: str, *, repeatable: bool) -> HotpatchError:
+        """The error for a fault: the server's own timeout is no refusal, and a change may have been made."""
         if not fault.has(TIMED_OUT):
             return fault
         if repeatable:
@@ -102,6 +115,20 @@ class Exchange:
             hint="Read the server's state before doing it again.",
             server=self.settings.name,
         )
+
+    def expect(self, body: Node, what: str, name: str, *namespaces: str) -> Node:
+        """The element of this name in an answer.
+
+        :raises BadAnswer: when it is not there.
+        """
+        found = body.child(name, *namespaces)
+        if found is None:
+            raise self.bad_answer(what, f"no {name} in it")
+        return found
+
+    def bad_answer(self, what: str, why: str) -> HotpatchError:
+        """The error for an answer that makes no sense."""
+        return explain(ExchangeError("unexpected", why), self.settings, what, repeatable=True, met=True)
 
     def _attempt(self, message: Message, what: str, seconds: float) -> Node | tuple[ExchangeError, bool]:
         """The body, or the problem and whether its login had answered a message before."""

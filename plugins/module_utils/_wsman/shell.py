@@ -16,13 +16,12 @@ from types import TracebackType
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
     AnswerTimeout,
-    BadAnswer,
     HotpatchError,
     InvalidInput,
     OutcomeUnknown,
 )
-from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.envelope import SHELL, Message, Writer
-from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.exchange import Exchange
+from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.envelope import SHELL, Writer
+from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.exchange import TIDY_SECONDS, Exchange
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.faults import (
     BUSY,
     OPERATION_QUOTA,
@@ -123,10 +122,9 @@ class Shell:
         shell_id, self._shell_id = self._shell_id, None
         if shell_id is None:
             return
+        message = self._writer.delete_shell(shell_id, self._seconds)
         try:
-            self._exchange.run(
-                self._writer.delete_shell(shell_id, self._seconds), "Closing the command shell", repeatable=True
-            )
+            self._exchange.run(message, "Closing the command shell", repeatable=True, seconds=TIDY_SECONDS)
         except HotpatchError:
             return
 
@@ -135,9 +133,7 @@ class Shell:
         return self._exchange.settings.operation_timeout
 
     def _start(self, command: str, arguments: tuple[str, ...], timeout: float) -> str:
-        """Start it, in a new shell where there is none or the server has lost or filled the old one: then nothing has
-        run.
-        """
+        """Start it; in a new shell where the server has lost or filled the old one, for then nothing has run."""
         if self._commands >= COMMANDS_IN_A_SHELL:
             self.close()
         what = "Starting a command"
@@ -170,14 +166,14 @@ class Shell:
 
     def _create(self) -> str:
         what = "Opening a command shell"
-        body = self._read(self._writer.create_shell(self._codepage, self._seconds), what, repeatable=True)
+        body = self._exchange.ask(self._writer.create_shell(self._codepage, self._seconds), what, repeatable=True)
         for node in body.walk():
             if node.name == "Selector" and node.attributes.get("Name", "").lower() == "shellid" and node.text.strip():
                 return node.text.strip()
         for node in body.walk():
             if node.name == "ShellId" and node.namespace == SHELL and node.text.strip():
                 return node.text.strip()
-        raise self._bad(what, "the answer names no shell")
+        raise self._exchange.bad_answer(what, "the answer names no shell")
 
     def _feed(self, command_id: str, data: bytes, timeout: float) -> None:
         what = "Sending input to a command"
@@ -218,7 +214,7 @@ class Shell:
                 continue  # nothing was written while the server waited: ask again
             answer = body.child("ReceiveResponse", SHELL)
             if answer is None:
-                raise self._bad(what, "no ReceiveResponse in the answer")
+                raise self._exchange.bad_answer(what, "no ReceiveResponse in the answer")
             arrived = 0
             for stream in answer.all("Stream", SHELL):
                 data = self._decoded(stream, what)
@@ -226,7 +222,7 @@ class Shell:
                 if stream.attributes.get("CommandId", command_id).lower() == command_id.lower():
                     streams.setdefault(stream.attributes.get("Name", ""), bytearray()).extend(data)
             if sum(len(stream) for stream in streams.values()) > max_output:
-                raise self._bad(what, f"the command wrote more than {max_output} bytes and was stopped")
+                raise self._exchange.bad_answer(what, f"the command wrote more than {max_output} bytes and was stopped")
             exit_code = self._exit_code(answer, what)
             if exit_code is not None:
                 return ShellResult(exit_code, bytes(streams["stdout"]), bytes(streams["stderr"]))
@@ -244,25 +240,27 @@ class Shell:
         code = state.child("ExitCode", SHELL)
         text = code.text.strip() if code is not None else ""
         if not re.fullmatch(r"-?[0-9]{1,10}", text, re.ASCII):
-            raise self._bad(what, "the command ended without an exit code")
+            raise self._exchange.bad_answer(what, "the command ended without an exit code")
         return int(text) % 2**32
 
     def _decoded(self, stream: Node, what: str) -> bytes:
         try:
             return base64.b64decode("".join(stream.text.split()), validate=True)
         except (binascii.Error, ValueError):
-            trouble = self._bad(what, "a stream is not base64")
+            trouble = self._exchange.bad_answer(what, "a stream is not base64")
         raise trouble
 
     def _terminate(self, command_id: str) -> None:
-        """Tell it to stop, as far as the server still listens."""
+        """Tell it to stop; a server that does not listen any more is not asked to delete the shell either."""
         if self._shell_id is None:
             return
         message = self._writer.terminate(self._shell_id, command_id, self._seconds)
         try:
-            self._exchange.run(message, "Stopping a command", repeatable=True)
-        except HotpatchError:
+            self._exchange.run(message, "Stopping a command", repeatable=True, seconds=TIDY_SECONDS)
+        except WsmanFault:
             return
+        except HotpatchError:
+            self._shell_id = None
 
     def _check_time(self, timeout: float) -> float:
         """Seconds left."""
@@ -278,18 +276,3 @@ class Shell:
 
     def _patience(self, timeout: float) -> float:
         return min(float(self._exchange.settings.read_timeout), self._check_time(timeout) + 1)
-
-    def _read(self, message: Message, what: str, *, repeatable: bool) -> Node:
-        try:
-            return self._exchange.run(message, what, repeatable=repeatable)
-        except WsmanFault as fault:
-            refusal = self._exchange.fault_as_error(fault, what, repeatable=repeatable)
-        raise refusal
-
-    def _bad(self, what: str, why: str) -> BadAnswer:
-        settings = self._exchange.settings
-        return BadAnswer(
-            f"{what} on {settings.where} failed: {why}.",
-            hint="Look at the server's WinRM event log.",
-            server=settings.name,
-        )

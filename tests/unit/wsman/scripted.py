@@ -69,6 +69,7 @@ class ScriptedServer:
     now: float = 1000.0
     each_takes: float = 0.0
     slept: list[float] = field(default_factory=list)
+    given_seconds: list[float] = field(default_factory=list)
     refuse: dict[str, ExchangeError] = field(default_factory=dict)
 
     def client(self, **settings: object) -> WsmanClient:
@@ -125,6 +126,7 @@ class ScriptedWire(Wire):
     def send(self, text: str, seconds: float) -> Reply:
         if self._refusal is not None:
             raise self._refusal
+        self._server.given_seconds.append(seconds)
         reply = self._server.next(text)
         self.answered = True
         self.last_used = self._server.now

@@ -15,7 +15,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
     OutcomeUnknown,
     Unreachable,
 )
-from ansible_collections.winops.hotpatch.plugins.module_utils._wsman import client as client_module
+from ansible_collections.winops.hotpatch.plugins.module_utils._wsman import query as query_module
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.faults import WsmanFault
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.problems import ExchangeError
 from tests.unit.wsman.scripted import Answer, ScriptedServer, wsman_fault
@@ -203,7 +203,7 @@ def test_a_query_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(BadAnswer, match="without a row"):
         names(server)
     assert len(server.requests) < 30
-    monkeypatch.setattr(client_module, "MAX_ROWS", 10)
+    monkeypatch.setattr(query_module, "MAX_ROWS", 10)
     server = ScriptedServer([first(context="C")] + [later(fragment("x"), context="C")] * 50)
     with pytest.raises(BadAnswer, match="over 10 rows"):
         names(server)

@@ -239,6 +239,15 @@ def test_output_that_was_lost_is_not_passed_over() -> None:
         shell.run("hostname")
 
 
+def test_a_server_that_is_gone_is_not_waited_for_while_tidying_up() -> None:
+    gone = [Answer(problem=ExchangeError(kind, sent=True)) for kind in ("timeout", "timeout")]
+    server = ScriptedServer([CREATED, STARTED, *gone])
+    with pytest.raises(AnswerTimeout, match="Reading a command's output"), server.client().shell() as shell:
+        shell.run("hostname")
+    assert server.actions() == ["Create", "Command", "Receive", "Signal"]
+    assert server.given_seconds[-1] == 5.0
+
+
 def test_output_asked_for_on_a_refused_login_is_asked_for_again() -> None:
     refused = Answer(problem=ExchangeError("login", sent=True))
     result, _server = run([CREATED, STARTED, refused, done(stream("stdout", b"x")), DELETED])
