@@ -114,10 +114,10 @@ class Registry:
         parts = split(path)
         self._check(parts, self._denied_write)
         key = self._roots[parts[0]]
-        for part in parts[1:]:
+        for depth, part in enumerate(parts[1:], 2):
             below = key.keys.get(part.lower())
             if below is None:
-                below = RegistryKey(part, volatile=volatile)
+                below = RegistryKey(part, volatile=volatile and depth == len(parts))
                 key.keys[part.lower()] = below
             key = below
         return key
