@@ -86,7 +86,8 @@ def _from_winrm(connection: Any, name: str) -> Settings:
         message_encryption=_text(extras.get("message_encryption")) or "auto",
         operation_timeout=operation,
         read_timeout=read,
-        proxy=_text(extras.get("proxy")) or None,
+        # Unset, pywinrm looks at the environment, and so does ansible-core's plugin.
+        proxy=_text(extras.get("proxy", "legacy_requests")) or None,
         options={key: value for key, value in extras.items() if key not in _NAMED},
     )
 
@@ -101,7 +102,8 @@ def _from_psrp(connection: Any, name: str) -> Settings:
     user = _text(option("remote_user"))
     auth = _text(option("auth")) or "negotiate"
     transports = _PSRP_AUTH.get(auth) or (("kerberos", "ntlm") if "@" in user else ("ntlm",))
-    proxy = None if option("ignore_proxy") else _text(option("proxy")) or None
+    # Unset, pypsrp looks at the environment (by requests), which pywinrm calls legacy_requests.
+    proxy = None if option("ignore_proxy") else _text(option("proxy")) or "legacy_requests"
     operation = _number(option("operation_timeout"), "operation_timeout", name)
     options: dict[str, Any] = {"send_cbt": bool(option("negotiate_send_cbt"))}
     if option("negotiate_delegate"):

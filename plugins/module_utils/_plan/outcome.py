@@ -177,11 +177,9 @@ class _Case:
             verb = "are" if len(self.step["expected_kbs"]) > 1 else "is"
             return "baselined", f"{kbs} {verb} installed, it restarted, and the build is {self.build_after}."
         if len(stages) > 1 and first is not None and self.build_after == first:
-            rest = ", ".join(stage["kb"] for stage in stages[1:])
-            return (
-                "baselined",
-                f"{stages[0]['kb']} is installed and it restarted; {rest} is still to be installed, without a restart.",
-            )
+            rest = [stage["kb"] for stage in stages[1:]]
+            why = self._refusal_of(rest) or f"{', '.join(rest)} is still to be installed, without a restart."
+            return "baselined", f"{stages[0]['kb']} is installed and it restarted. {why}"
         return (
             "failed",
             f"It restarted, and the build is {self.build_after} where {self.step['expected_build'] or 'a new one'} was "
@@ -196,6 +194,14 @@ class _Case:
         listed = {normal_kb(kb) for kb in (installed_kbs(self.after or {}) or [])}
         return before is not None and after is not None and after > before and self.step["expected_kbs"][-1] in listed
 
+    def _refusal_of(self, kbs: Sequence[str]) -> str | None:
+        """Why one of these KBs was offered and not installed, in words; the last stage that refused one tells."""
+        for result in reversed(self.installs):
+            for refused in result.get("refused") or ():
+                if refused.get("kb") in kbs:
+                    return f"{refused['kb']} was not installed: {refused.get('refused') or refused.get('words')}"
+        return None
+
     def _not_reached(self, expected: str | None) -> tuple[str, str]:
         wanted = self.step["expected_kbs"]
         if any(result.get("kbs_installed") for result in self.installs):
@@ -204,11 +210,10 @@ class _Case:
                 f"{', '.join(wanted)} was installed, but the build is {self.build_after} where "
                 f"{expected or 'a new one'} was expected.",
             )
+        refusal = self._refusal_of(wanted)
+        if refusal is not None:
+            return "refused", refusal
         for result in self.installs:
-            for refused in result.get("refused") or ():
-                if refused.get("kb") in wanted:
-                    why = refused.get("refused") or refused.get("words")
-                    return "refused", f"{refused['kb']} was not installed: {why}"
             doubts = [
                 str(witness.get("words"))
                 for witness in (result.get("receipt") or {}).get("witnesses_before") or ()

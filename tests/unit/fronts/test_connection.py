@@ -54,6 +54,7 @@ def test_winrm_defaults_are_those_of_ansible_core() -> None:
         ),
         ({"ansible_winrm_path": "/custom"}, {"path": "custom"}),
         ({"ansible_winrm_proxy": "http://proxy:3128"}, {"proxy": "http://proxy:3128"}),
+        ({}, {"proxy": "legacy_requests"}),
         ({"ansible_winrm_send_cbt": False}, {"options": {"send_cbt": False}}),
         ({"ansible_winrm_cert_pem": "/c.pem", "ansible_winrm_cert_key_pem": "/k.pem", "ansible_winrm_transport": "certificate"},
          {"cert_pem": "/c.pem", "cert_key_pem": "/k.pem", "transports": ("certificate",)}),
@@ -67,7 +68,7 @@ def test_winrm_options_are_honoured(variables: dict[str, Any], expected: dict[st
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        ({}, {"port": 5986, "scheme": "https", "transports": ("ntlm",)}),
+        ({}, {"port": 5986, "scheme": "https", "transports": ("ntlm",), "proxy": "legacy_requests"}),
         ({"ansible_port": 5985}, {"port": 5985, "scheme": "http"}),
         ({"ansible_psrp_protocol": "http"}, {"port": 5985, "scheme": "http"}),
         ({"ansible_psrp_auth": "basic"}, {"transports": ("basic",)}),
