@@ -59,8 +59,9 @@ def read_facts(
 
     :param now: the controller's time, aware.
     :param token: makes the mark that parts the answers in the shell.
-    :raises Unreachable: the server cannot be talked to or refuses the account. Every other failure concerns one part,
-        which becomes None, with a note.
+    :raises Unreachable: the server cannot be talked to or refuses the account.
+    :raises BadAnswer: already the first answer is not one. Every later failure concerns one part, which becomes None,
+        with a note.
     """
     return _Reading(client, now, token).facts()
 
@@ -121,24 +122,33 @@ class _Reading:
     # ---- over CIM
 
     @contextmanager
-    def part(self, what: str) -> Iterator[None]:
-        """Turns the failure of one part into a note; an unreachable server stays an error."""
+    def part(self, what: str, *, first: bool = False) -> Iterator[None]:
+        """Turns the failure of one part into a note; an unreachable server stays an error.
+
+        :param first: the first exchange with the server: when even that is garbage, there is nothing to read here.
+        """
         try:
             yield
         except Unreachable:
             raise
         except (Fault, BadAnswer, AnswerTimeout, OutcomeUnknown) as error:
+            if first and not isinstance(error, Fault):
+                raise
             self.notes.append(f"{what} could not be read: {clean(error.message)}")
 
-    def rows(self, what: str, namespace: str, wql: str, arrays: tuple[str, ...] = ()) -> list[Instance] | None:
+    def rows(
+        self, what: str, namespace: str, wql: str, arrays: tuple[str, ...] = (), *, first: bool = False
+    ) -> list[Instance] | None:
         """All rows of a query; None with a note when it failed."""
-        with self.part(what):
+        with self.part(what, first=first):
             return list(self.client.enumerate(namespace, wql, arrays=arrays))
         return None
 
-    def row(self, what: str, namespace: str, wql: str, arrays: tuple[str, ...] = ()) -> Instance | None:
+    def row(
+        self, what: str, namespace: str, wql: str, arrays: tuple[str, ...] = (), *, first: bool = False
+    ) -> Instance | None:
         """The only row of a query; None with a note when there is none."""
-        found = self.rows(what, namespace, wql, arrays)
+        found = self.rows(what, namespace, wql, arrays, first=first)
         if found:
             return found[0]
         if found is not None:
@@ -161,6 +171,7 @@ class _Reading:
             CIMV2,
             "SELECT Caption, BuildNumber, OperatingSystemSKU, ProductType, LastBootUpTime, LocalDateTime, CSName,"
             " SystemDrive FROM Win32_OperatingSystem",
+            first=True,
         )
         last = self.now()
         return row, first + (last - first) / 2
