@@ -78,7 +78,8 @@ class RunningLab:
 
     def record(self, name: str, *, writes: bool = False) -> list[dict[str, Any]]:
         """What a server was asked, or what changed it."""
-        entries: list[dict[str, Any]] = self.ask(f"/record?server={name}{'&writes=1' if writes else ''}")["entries"]
+        document = self.ask(f"/record?server={name}{'&writes=1' if writes else ''}")
+        entries: list[dict[str, Any]] = document["writes" if writes else "requests"]
         return entries
 
     def break_server(self, name: str, **fault: Any) -> None:

@@ -24,6 +24,7 @@ from pypsrp.powershell import RunspacePool
 from pypsrp.shell import Process, SignalCode, WinRS
 from pypsrp.wsman import SelectorSet, WSMan
 
+from tests.unit.lab_wire.messages import envelope
 from tests.wire.running_lab import LabServer, RunningLab
 
 SERVICE = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_Service"
@@ -82,7 +83,7 @@ def test_pywinrm_sends_input(lab: RunningLab, way: str) -> None:
 @pytest.mark.parametrize("way", ["basic", "ntlm"])
 def test_pywinrm_is_refused_with_a_wrong_password(lab: RunningLab, way: str) -> None:
     server = lab.servers["web01"]
-    session = winrm.Session(server.http_url, auth=(server.user, "wrong"), transport=way, proxy=None)
+    session = winrm.Session(server.http_url, auth=(server.user, "wrong"), transport=way, ca_trust_path=None, proxy=None)
     with pytest.raises(winrm.exceptions.InvalidCredentialsError):
         session.run_cmd("hostname")
 
@@ -93,7 +94,9 @@ def test_pywinrm_where_encryption_is_required(lab: RunningLab) -> None:
     with pytest.raises(winrm.exceptions.InvalidCredentialsError):
         pywinrm_session(lab, server, "basic").run_cmd("hostname")
     login = (server.user, server.password)
-    plain = winrm.Session(server.http_url, auth=login, transport="ntlm", message_encryption="never", proxy=None)
+    plain = winrm.Session(
+        server.http_url, auth=login, transport="ntlm", message_encryption="never", ca_trust_path=None, proxy=None
+    )
     with pytest.raises(winrm.exceptions.WinRMTransportError, match="500"):
         plain.run_cmd("hostname")
 
@@ -165,7 +168,22 @@ def test_pypsrp_reads_faults_of_both_families(lab: RunningLab) -> None:
         assert missing.value.provider == "WMI Provider"
         with pytest.raises(WSManFaultError) as unknown:
             wsman.invoke(f"{REGISTRY}/NoSuchMethod", REGISTRY, None)
-        assert unknown.value.code == 0x8004102E
+        assert unknown.value.code == "w:InternalError"  # it does not look into the detail of this family
+
+
+def test_pywinrm_reads_faults_of_both_families(lab: RunningLab) -> None:
+    protocol = pywinrm_session(lab, lab.servers["web01"], "ntlm").protocol
+
+    def fault(uri: str, action: str) -> winrm.exceptions.WSManFaultError:
+        with pytest.raises(winrm.exceptions.WSManFaultError) as caught:
+            protocol.send_message(envelope(action, uri, selectors={"Name": "NoSuchService"}))
+        found: winrm.exceptions.WSManFaultError = caught.value
+        return found
+
+    missing = fault(SERVICE, "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get")
+    assert (missing.fault_subcode, missing.wsman_fault_code) == ("a:DestinationUnreachable", 2150858752)
+    unknown = fault(REGISTRY, f"{REGISTRY}/NoSuchMethod")
+    assert (unknown.fault_subcode, unknown.wmierror_code) == ("w:InternalError", 0x8004102E)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -93,9 +93,9 @@ def test_settings_of_the_shell_reach_the_command(wire: Wire) -> None:
     )
     shell = wire.open_shell(inside, options={"WINRS_CODEPAGE": "65001"})
     shown = output(wire, shell, "show")[0].decode()
-    assert shown.strip() == rf"True True 65001 {USER} {{'A': '1'}} C:\Temp"
-    options = {"WINRS_CONSOLEMODE_STDIN": "FALSE", "WINRS_SKIP_CMD_SHELL": "TRUE"}
-    assert output(wire, shell, "show", options=options)[0].startswith(b"False False 65001")
+    assert shown.strip() == rf"True False 65001 {USER} {{'A': '1'}} C:\Temp"
+    options = {"WINRS_CONSOLEMODE_STDIN": "TRUE", "WINRS_SKIP_CMD_SHELL": "TRUE"}
+    assert output(wire, shell, "show", options=options)[0].startswith(b"False True 65001")
 
 
 def test_a_finished_command_closes_both_streams_and_gives_its_exit_code(wire: Wire) -> None:

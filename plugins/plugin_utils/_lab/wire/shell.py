@@ -207,7 +207,7 @@ class Shells:
         if not _GUID.fullmatch(command_id) or command_id in shell.commands:
             raise faults.bad_shell_parameter()
         through_cmd = not soap.is_true(_option(request, "WINRS_SKIP_CMD_SHELL"))
-        console = soap.is_true(_option(request, "WINRS_CONSOLEMODE_STDIN") or "TRUE")
+        console = soap.is_true(_option(request, "WINRS_CONSOLEMODE_STDIN"))  # wsman.h: the default is a pipe
         try:
             process = self._machine.start_process(
                 line,
