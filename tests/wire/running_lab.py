@@ -125,6 +125,8 @@ def running_lab(fleet: Mapping[str, Any] | Path, folder: Path, *options: str) ->
         facts = json.loads(ready.read_text(encoding="utf-8"))
         servers = {name: LabServer(name, **row) for name, row in facts["servers"].items()}
         yield RunningLab(folder, process.pid, facts["control"], Path(facts["ca_file"]), servers)
+        complaints = (folder / "lab.log").read_text(errors="replace")
+        assert "Traceback" not in complaints, complaints
     finally:
         process.send_signal(signal.SIGTERM)
         try:

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -19,6 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.unit.lab_wire.messages import CONTENT_TYPE, IDENTIFY
 from tests.wire.running_lab import LAB_MODULE, RunningLab, lab_command, lab_environment, running_lab
 
 
@@ -76,6 +80,20 @@ def test_it_ends_promptly_with_status_0_and_leaves_its_files(tmp_path: Path, how
     assert process.returncode == 0
     assert time.monotonic() - began < 3
     assert (tmp_path / "inventory.yml").is_file()
+
+
+def test_it_ends_quietly_while_clients_wait(tmp_path: Path) -> None:
+    with running_lab({"servers": [{"name": "a"}]}, tmp_path) as lab:
+        server = lab.servers["a"]
+        login = base64.b64encode(f"{server.user}:{server.password}".encode()).decode()
+        idle = socket.create_connection((server.address, server.http_port), 5)
+        talking = http.client.HTTPConnection(server.address, server.http_port, timeout=5)
+        headers = {"Authorization": f"Basic {login}", "Content-Type": CONTENT_TYPE}
+        talking.request("POST", "/wsman", IDENTIFY, headers)
+        assert talking.getresponse().read()
+    idle.close()
+    talking.close()
+    assert (tmp_path / "lab.log").read_text(encoding="utf-8").count("\n") == 1
 
 
 @pytest.mark.parametrize(

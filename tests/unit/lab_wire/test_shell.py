@@ -6,12 +6,27 @@
 from __future__ import annotations
 
 import base64
+import time
 from dataclasses import replace
 
 import pytest
 
 from tests.unit.lab_wire.fake_world import USER, Running
-from tests.unit.lab_wire.messages import CMD, ENUMERATION, RSP, SHELL, TRANSFER, F, S, SoapAnswer, W, Wire
+from tests.unit.lab_wire.messages import (
+    CMD,
+    CONTENT_TYPE,
+    ENUMERATION,
+    RSP,
+    SHELL,
+    TRANSFER,
+    F,
+    S,
+    SoapAnswer,
+    W,
+    Wire,
+    basic,
+    envelope,
+)
 
 
 def command_id(answer: SoapAnswer) -> str:
@@ -144,6 +159,21 @@ def test_receive_waits_and_then_says_ask_again(wire: Wire) -> None:
     answer = wire.receive(shell, command, timeout="PT0.1S")
     assert (answer.status, answer.subcode, answer.code) == (500, "w:TimedOut", 2150858793)
     assert answer.root.findtext(f".//{F}Message", "").endswith("OperationTimeout.  ")
+
+
+def test_output_that_nobody_heard_is_kept(lab: Running, wire: Wire) -> None:
+    shell = wire.open_shell()
+    command = command_id(wire.start(shell, "cat"))
+    desired = f'<rsp:DesiredStream CommandId="{command}">stdout stderr</rsp:DesiredStream>'
+    message = envelope(f"{SHELL}/Receive", CMD, f"<rsp:Receive>{desired}</rsp:Receive>", selectors={"ShellId": shell})
+    lost = Wire(lab.http_port)
+    headers = {"Content-Type": CONTENT_TYPE, "Authorization": basic()}
+    lost.connection.request("POST", "/wsman", message, headers)
+    time.sleep(0.1)
+    lost.connection.close()
+    time.sleep(0.1)
+    send(wire, shell, command, b"still here", end=True)
+    assert streams(wire.receive(shell, command))[0] == ("stdout", b"still here", False)
 
 
 def test_signals(wire: Wire) -> None:

@@ -10,6 +10,7 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from ssl import SSLContext, SSLError
 
@@ -27,6 +28,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.http imp
     HttpResponse,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.service import Reply, Service
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.shell import Caller
 
 PATHS = ("/wsman", "/wsman-anon/identify")
 _GARBAGE = b"\x00\x17\xfe\xff220 this is not the service you look for\r\n\x00\x00\x80"
@@ -117,12 +119,17 @@ class Listener:
         if not await self._lets_talk(reader, writer):
             return
         client_ip = str(writer.get_extra_info("peername", ("127.0.0.1", 0))[0])
+
+        def is_gone() -> bool:
+            return reader.at_eof() or writer.is_closing()
+
+        stranger = Caller(None, client_ip, is_gone)
         boot_id = self._machine.boot_id
         while (request := await connection.next_request()) is not None:
             self._advance()
             if self._machine.boot_id != boot_id or not await self._lets_talk(reader, writer):
                 return
-            response = await self._respond(request, login, client_ip)
+            response = await self._respond(request, login, stranger)
             self._moved()
             # A server that went down meanwhile answers nothing more.
             if self._machine.boot_id != boot_id or self._machine.network == "closed":
@@ -157,7 +164,7 @@ class Listener:
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
-    async def _respond(self, request: HttpRequest, login: Login, client_ip: str) -> HttpResponse:
+    async def _respond(self, request: HttpRequest, login: Login, stranger: Caller) -> HttpResponse:
         if request.failure:
             return HttpResponse(request.failure, close=True)
         if request.path.lower() not in PATHS:
@@ -165,7 +172,7 @@ class Listener:
         if request.method != "POST":
             return HttpResponse(405, headers=(("Allow", "POST"),))
         if (request.header("wsmanidentify") or "").lower() == "unauthenticated":
-            reply = await self._service.answer(request.body, None, client_ip)
+            reply = await self._service.answer(request.body, stranger)
             response = self._refuse(login.offered) if reply.status == 401 else _plain(reply)
             return self._recorded(request, response, reply, None)
         verdict = login.check(request.header("authorization"))
@@ -176,12 +183,13 @@ class Listener:
         if not request.body:
             response = HttpResponse(200, headers=closing)
             return self._recorded(request, response, Reply(200, b"", "Login", ""), verdict.user)
-        return await self._answer(request, login, verdict.user, closing, client_ip)
+        return await self._answer(request, login, replace(stranger, user=verdict.user), closing)
 
     async def _answer(
-        self, request: HttpRequest, login: Login, user: str, headers: tuple[tuple[str, str], ...], client_ip: str
+        self, request: HttpRequest, login: Login, caller: Caller, headers: tuple[tuple[str, str], ...]
     ) -> HttpResponse:
         """A request of a known user."""
+        user = caller.user
         kind = (request.header("content-type") or "").partition(";")[0].strip().lower()
         sealed = kind == "multipart/encrypted"
         body = request.body
@@ -198,7 +206,7 @@ class Listener:
         elif kind != "application/soap+xml":
             reply = Reply(415, b"", "MediaType", "")
             return self._recorded(request, HttpResponse(415, headers=headers), reply, user)
-        reply = await self._service.answer(body, user, client_ip)
+        reply = await self._service.answer(body, caller)
         if sealed and reply.body:
             response = HttpResponse(reply.status, login.seal(reply.body), SEALED_TYPE, headers)
         else:

@@ -13,7 +13,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface imp
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire import faults, names, settings, soap
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.enumeration import Enumerations
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.operations import CimOperations, Done, is_wmi
-from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.shell import Shells
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.shell import Caller, Shells
 
 ANONYMOUS_VERSION = "OS: 0.0.0 SP: 0.0 Stack: 3.0"
 _NAMES_OF_ACTIONS = {
@@ -61,8 +61,8 @@ class Service:
         self._shells.clear()
         return True
 
-    async def answer(self, data: bytes, user: str | None, client_ip: str) -> Reply:
-        """Answer one request; ``user`` None (not logged in) gets Identify and nothing else."""
+    async def answer(self, data: bytes, caller: Caller) -> Reply:
+        """Answer one request; who is not logged in gets Identify and nothing else."""
         self.forget_after_boot()
         before = self.machine.write_count
         limit = self.machine.limits.max_envelope_size_kb * 1024
@@ -77,15 +77,15 @@ class Service:
             return Reply(400, b"", "Malformed", "")
         request, wrong = soap.read_headers(root)
         if request.is_identify and not wrong:
-            return self._identify(known=user is not None)
-        if user is None:
+            return self._identify(known=caller.user is not None)
+        if caller.user is None:
             return Reply(401, b"", "Login", "")
         method, target = _describe(request)
         try:
             if wrong:
                 raise wrong[0]
             soap.check_required_headers(request)
-            done = await self._dispatch(request, user, client_ip)
+            done = await self._dispatch(request, caller, caller.user)
             body = soap.envelope(request.action + "Response", done.body, request, prefixes=done.prefixes).encode()
             if len(body) > (request.max_envelope_size or limit):
                 raise faults.encoding_limit("The answer is larger than the maximum envelope size of the request. ")
@@ -111,13 +111,13 @@ class Service:
         )
         return Reply(200, body.encode(), "Identify", "")
 
-    async def _dispatch(self, request: soap.Request, user: str, client_ip: str) -> Done:
+    async def _dispatch(self, request: soap.Request, caller: Caller, user: str) -> Done:
         ceiling = self.machine.limits.max_timeout_ms / 1000
         timeout = min(request.operation_timeout or ceiling, ceiling)
         uri = request.resource_uri
         delay = self.machine.answer_delay
         if uri.lower() in (names.CMD_RESOURCE, names.SHELL_RESOURCE):
-            done = await self._shells.handle(request, user, client_ip, timeout)
+            done = await self._shells.handle(request, caller, timeout)
         elif uri.lower().startswith(names.POWERSHELL_PREFIX):
             raise _no_powershell(uri)
         elif uri.lower() == names.CONFIG or uri.lower().startswith(names.CONFIG + "/"):

@@ -34,6 +34,15 @@ _UNEXPECTED_INPUT = 2147942509  # the pipe has been ended: input for a command t
 _PROGRAM_NOT_FOUND = 2147942402
 
 
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the user (None: not logged in), the address, and whether the connection is lost meanwhile."""
+
+    user: str | None
+    client_ip: str
+    is_gone: Callable[[], bool]
+
+
 @dataclass
 class _Command:
     process: LabProcess
@@ -70,12 +79,13 @@ class Shells:
         self._monotonic = monotonic
         self._open: dict[str, _Shell] = {}
 
-    async def handle(self, request: soap.Request, user: str, client_ip: str, timeout: float) -> Done:
+    async def handle(self, request: soap.Request, caller: Caller, timeout: float) -> Done:
         """Do what the request asks. Raises WireFault; a Receive without output ends in the timeout fault."""
+        user = caller.user or ""
         self._drop_idle()
         match request.action:
             case names.ACTION_CREATE:
-                return self._create(request, user, client_ip)
+                return self._create(request, user, caller.client_ip)
             case names.ACTION_ENUMERATE if request.resource_uri == names.SHELL_RESOURCE:
                 found = [shell for shell in self._open.values() if shell.owner == user]
                 inside = "".join(self._shell_xml(shell) for shell in found)
@@ -96,7 +106,7 @@ class Shells:
             case names.ACTION_SIGNAL:
                 return self._signal(request, shell)
             case names.ACTION_RECEIVE:
-                return await self._receive(request, shell, timeout)
+                return await self._receive(request, shell, timeout, caller)
         raise faults.action_not_supported(request.action)
 
     def clear(self) -> None:
@@ -264,7 +274,7 @@ class Shells:
             del shell.commands[(command_id or "").upper()]
         return Done(f'<rsp:SignalResponse xmlns:rsp="{names.SHELL}"/>', "saxwp", "Shell:Signal", command.line)
 
-    async def _receive(self, request: soap.Request, shell: _Shell, timeout: float) -> Done:
+    async def _receive(self, request: soap.Request, shell: _Shell, timeout: float, caller: Caller) -> Done:
         body = _body(request, "Receive")
         desired = soap.child(body, names.SHELL, "DesiredStream")
         if desired is None:
@@ -282,7 +292,7 @@ class Shells:
             command.pending += process.read()
             if command.pending or process.exit_code is not None:
                 break
-            if self._monotonic() >= deadline:
+            if self._monotonic() >= deadline or caller.is_gone():  # what nobody hears must stay for the next to ask
                 raise faults.timed_out()
             await asyncio.sleep(RECEIVE_POLL_SECONDS)
         shell.used = self._monotonic()
