@@ -21,6 +21,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import (
     registry_content,
     wmi_computer,
     wmi_registry,
+    wmi_software,
     wmi_tasks,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arguments import first_word
@@ -104,7 +105,7 @@ class Machine:
         self.updates = UpdateService(self, as_of)
         self.tasks = TaskScheduler(self)
         self.repository = Repository(NAMESPACES)
-        for module in (wmi_computer, wmi_registry, wmi_tasks):
+        for module in (wmi_computer, wmi_software, wmi_registry, wmi_tasks):
             module.add_classes(self.repository, self)
         self._programs = programs(self.windows_directory, arc_agent=spec.arc != "none")
         registry_content.fill(self.registry, spec, self.services, self.hostname, self.updates.ubr)

@@ -12,6 +12,7 @@ nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -169,8 +170,8 @@ class Power:
         if self.boots == boot and self.state in {"running", "booting"}:
             self._machine.services.start(delayed=delayed, except_for=self._machine.faults.stopped_services)
 
-    def _if_same(self, boot: int, action: object) -> None:
-        if self.boots == boot and callable(action):
+    def _if_same(self, boot: int, action: Callable[[], None]) -> None:
+        if self.boots == boot:
             action()
 
     def _new_boot_time(self) -> datetime:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -239,9 +240,8 @@ class TaskScheduler:
             return
         run.process = process
 
-    def _start_script(self, task: Task, run: TaskRun, words: list[str], ended: object) -> None:
+    def _start_script(self, task: Task, run: TaskRun, words: list[str], done: Callable[[int], None]) -> None:
         machine = self._machine
-        done = ended if callable(ended) else (lambda _code: None)
         lower = [word.lower() for word in words]
         path = _after(words, lower, "-file")
         folder = _after(words, lower, "-runfolder")
@@ -249,6 +249,7 @@ class TaskScheduler:
         try:
             full = normal(path or "")
             content = machine.disk.read(full, task.who)
+            run_folder = normal(folder) if folder else ""
         except DiskError:
             # powershell.exe -File with a file that is not there ends with -196608.
             machine.timeline.after(START_SECONDS, lambda: done(0xFFFD0000))
@@ -260,10 +261,10 @@ class TaskScheduler:
             )
             machine.timeline.after(START_SECONDS, lambda: done(2))
             return
-        if not folder or not operation:
+        if not run_folder or not operation:
             machine.timeline.after(START_SECONDS, lambda: done(1))  # a mandatory parameter is missing
             return
-        script = UpdateRun(machine, full.rsplit("\\", 1)[0], normal(folder), operation, task.who, done)
+        script = UpdateRun(machine, full.rsplit("\\", 1)[0], run_folder, operation, task.who, done)
         run.script = script
         script.start()
 

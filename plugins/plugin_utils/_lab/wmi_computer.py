@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the winops.hotpatch contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The CIM classes about the computer: operating system, hardware, updates, services, processes, files, device guard.
+"""The CIM classes about the computer: operating system, hardware, device guard.
 
 Property names and types: microsoft/wmi (classes generated from a Server 2019 and a Server 23H2); the full operating
 system row: a recorded WS2022 Datacenter host; Win32_DeviceGuard: recorded outputs, where an empty list holds one 0
@@ -10,14 +10,11 @@ and 24H2-era builds have 13 properties.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cim import CimValue, number, returned
-from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.disk import DiskError
-from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface import ProgramNotFound
-from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.services import RUNNING, STOPPED
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cim import CimValue, returned
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wmi import (
     Call,
     CimClass,
@@ -37,7 +34,7 @@ WINDOWS_UPDATE = "root/Microsoft/Windows/WindowsUpdate"
 _INSTALLED = datetime(2024, 10, 30, 6, 47, 19, tzinfo=UTC)
 
 
-def _types(**groups: str) -> dict[str, str]:
+def typed(**groups: str) -> dict[str, str]:
     """Property name -> type, from ``type="Name Name"``; ``_array`` at the end of a type stands for ``[]``."""
     return {name: kind.replace("_array", "[]") for kind, names in groups.items() for name in names.split()}
 
@@ -50,10 +47,6 @@ def add_classes(repository: Repository, machine: Machine) -> None:
     repository.add(computer.processor())
     repository.add(computer.logical_disk())
     repository.add(computer.bios())
-    repository.add(computer.quick_fixes())
-    repository.add(computer.services())
-    repository.add(computer.processes())
-    repository.add(computer.files())
     repository.add(computer.device_guard())
     if machine.spec.product_data.build < 26100:
         # Seen on Server 2019; whether WS2025 has it is not known, so there it is not.
@@ -67,7 +60,7 @@ class _Computer:
     # Operating system
 
     def operating_system(self) -> CimClass:
-        properties = _types(
+        properties = typed(
             string="BootDevice BuildNumber BuildType Caption CodeSet CountryCode CreationClassName CSCreationClassName "
             "CSDVersion CSName Description Locale Manufacturer Name Organization OSArchitecture OtherTypeDescription "
             "PlusProductID PlusVersionNumber RegisteredUser SerialNumber Status SystemDevice SystemDirectory "
@@ -192,7 +185,7 @@ class _Computer:
     # Hardware
 
     def computer_system(self) -> CimClass:
-        properties = _types(
+        properties = typed(
             string="Name Caption CreationClassName DNSHostName Domain Manufacturer Model PrimaryOwnerName Status "
             "SystemType UserName Workgroup SystemFamily SystemSKUNumber",
             string_array="Roles",
@@ -248,7 +241,7 @@ class _Computer:
         )
 
     def processor(self) -> CimClass:
-        properties = _types(
+        properties = typed(
             string="Caption CreationClassName DeviceID Manufacturer Name ProcessorId SocketDesignation Status "
             "SystemName",
             boolean="SecondLevelAddressTranslationExtensions VirtualizationFirmwareEnabled VMMonitorModeExtensions",
@@ -290,7 +283,7 @@ class _Computer:
         )
 
     def logical_disk(self) -> CimClass:
-        properties = _types(
+        properties = typed(
             string="Caption CreationClassName Description DeviceID FileSystem Name ProviderName SystemName VolumeName "
             "VolumeSerialNumber",
             boolean="Compressed SupportsDiskQuotas SupportsFileBasedCompression VolumeDirty",
@@ -334,7 +327,7 @@ class _Computer:
         return (disk, optical)
 
     def bios(self) -> CimClass:
-        properties = _types(
+        properties = typed(
             string="Caption Description Manufacturer Name SerialNumber SMBIOSBIOSVersion SoftwareElementID Status "
             "TargetOperatingSystem Version",
             string_array="BIOSVersion",
@@ -371,184 +364,10 @@ class _Computer:
             },
         )
 
-    # Updates, services, processes, files
-
-    def quick_fixes(self) -> CimClass:
-        properties = _types(
-            string="Caption CSName Description FixComments HotFixID InstalledBy InstalledOn Name ServicePackInEffect "
-            "Status",
-            datetime="InstallDate",
-        )
-        keys = ("CSName", "HotFixID", "ServicePackInEffect")
-        parents = ("CIM_LogicalElement", "CIM_ManagedSystemElement")
-        return CimClass(CIMV2, "Win32_QuickFixEngineering", properties, keys, parents, self._quick_fix_rows)
-
-    def _quick_fix_rows(self) -> Sequence[Row]:
-        return [
-            {
-                "Caption": row.caption,
-                "CSName": self._machine.hostname,
-                "Description": row.description,
-                "FixComments": "",
-                "HotFixID": row.kb,
-                "InstalledBy": row.by,
-                "InstalledOn": row.installed_on,
-                "ServicePackInEffect": "",
-            }
-            for row in self._machine.updates.quick_fixes
-        ]
-
-    def services(self) -> CimClass:
-        properties = _types(
-            string="Caption CreationClassName Description DisplayName ErrorControl Name PathName ServiceType StartMode "
-            "StartName State Status SystemCreationClassName SystemName",
-            boolean="AcceptPause AcceptStop DelayedAutoStart DesktopInteract Started",
-            uint32="CheckPoint ExitCode ProcessId ServiceSpecificExitCode TagId WaitHint",
-            datetime="InstallDate",
-        )
-        methods = {
-            "StartService": Method((), lambda call: self._change_service(call, start=True), static=False),
-            "StopService": Method((), lambda call: self._change_service(call, start=False), static=False),
-        }
-        parents = ("Win32_BaseService", "CIM_Service", "CIM_LogicalElement", "CIM_ManagedSystemElement")
-        return CimClass(CIMV2, "Win32_Service", properties, ("Name",), parents, self._service_rows, methods)
-
-    def _service_rows(self) -> Sequence[Row]:
-        machine = self._machine
-        return [
-            {
-                "Name": service.name,
-                "Caption": service.display_name,
-                "DisplayName": service.display_name,
-                "Description": service.description,
-                "CreationClassName": "Win32_Service",
-                "SystemCreationClassName": "Win32_ComputerSystem",
-                "SystemName": machine.hostname,
-                "PathName": service.path,
-                "ServiceType": "Share Process" if "svchost" in service.path else "Own Process",
-                "StartMode": service.start_mode,
-                "DelayedAutoStart": service.start == "delayed",
-                "StartName": service.account,
-                "State": service.state,
-                "Started": service.state == RUNNING,
-                "Status": "OK",
-                "ProcessId": machine.service_process(service),
-                "AcceptPause": False,
-                "AcceptStop": service.state == RUNNING,
-                "DesktopInteract": False,
-                "ErrorControl": "Normal",
-                "ExitCode": 0 if service.state == RUNNING or service.starts_by_itself else 1077,
-                "ServiceSpecificExitCode": 0,
-                "CheckPoint": 0,
-                "WaitHint": 0,
-                "TagId": 0,
-            }
-            for service in machine.services.all()
-        ]
-
-    def _change_service(self, call: Call, *, start: bool) -> dict[str, CimValue]:
-        """Return values: 0 done, 5 cannot accept control, 10 already running, 14 disabled (Win32_Service)."""
-        service = self._machine.services.find(_first(call.selectors))
-        if service is None:
-            raise fault("not_found")
-        if start and service.start == "disabled":
-            return returned(14)
-        if (service.state == RUNNING) is start:
-            return returned(10 if start else 5)
-        service.state = RUNNING if start else STOPPED
-        self._machine.wrote("service", f"{'start' if start else 'stop'} {service.name}", call.user)
-        return returned(0)
-
-    def processes(self) -> CimClass:
-        properties = _types(
-            string="Caption CommandLine CreationClassName CSName Description ExecutablePath Handle Name OSName Status",
-            datetime="CreationDate",
-            uint32="HandleCount ParentProcessId Priority ProcessId SessionId ThreadCount",
-            uint64="KernelModeTime UserModeTime VirtualSize WorkingSetSize",
-        )
-        methods = {
-            "Create": Method(("CommandLine", "CurrentDirectory", "ProcessStartupInformation"), self._create_process),
-        }
-        parents = ("CIM_Process", "CIM_LogicalElement", "CIM_ManagedSystemElement")
-        return CimClass(CIMV2, "Win32_Process", properties, ("Handle",), parents, self._machine.process_rows, methods)
-
-    def _create_process(self, call: Call) -> dict[str, CimValue]:
-        """Return values: 0 started, 9 path not found, 21 invalid parameter (Win32_Process.Create)."""
-        line = call.parameters.text("CommandLine")
-        who = self._machine.principal(call.user)
-        if not line or who is None:
-            return returned(21)
-        try:
-            process = self._machine.launch(line, who, directory=call.parameters.text("CurrentDirectory"))
-        except ProgramNotFound:
-            return returned(9)
-        return returned(0, ProcessId=number("uint32", process.identifier))
-
-    def files(self) -> CimClass:
-        properties = _types(
-            string="Caption CreationClassName CSCreationClassName CSName Description Drive EightDotThreeFileName "
-            "Extension FileName FileType FSName Name Path Status",
-            boolean="Archive Compressed Encrypted Hidden Readable System Writeable",
-            datetime="CreationDate InstallDate LastAccessed LastModified",
-            uint64="FileSize",
-        )
-        methods = {"Delete": Method((), self._delete_file, static=False)}
-        parents = ("CIM_LogicalFile", "CIM_LogicalElement", "CIM_ManagedSystemElement")
-        return CimClass(CIMV2, "CIM_DataFile", properties, ("Name",), parents, self._file_rows, methods)
-
-    def _file_rows(self) -> Sequence[Row]:
-        rows: list[Row] = []
-        for path, node in self._machine.disk.walk("C:\\"):
-            if node.content is None:
-                continue
-            lower = path.lower()
-            folder, _mark, last = lower.rpartition("\\")
-            name, _dot, extension = last.rpartition(".")
-            rows.append(
-                {
-                    "Name": lower,
-                    "Caption": lower,
-                    "Description": lower,
-                    "CreationClassName": "CIM_LogicalFile",
-                    "CSCreationClassName": "Win32_ComputerSystem",
-                    "CSName": self._machine.hostname,
-                    "Drive": "c:",
-                    "Path": f"{folder[2:]}\\",
-                    "FileName": name or last,
-                    "Extension": extension if name else "",
-                    "FileSize": len(node.content),
-                    "FileType": "File",
-                    "FSName": "NTFS",
-                    "Status": "OK",
-                    "CreationDate": node.created,
-                    "InstallDate": node.created,
-                    "LastAccessed": node.modified,
-                    "LastModified": node.modified,
-                    "Archive": True,
-                    "Compressed": False,
-                    "Encrypted": False,
-                    "Hidden": False,
-                    "Readable": True,
-                    "System": False,
-                    "Writeable": True,
-                }
-            )
-        return rows
-
-    def _delete_file(self, call: Call) -> dict[str, CimValue]:
-        """Return values: 0 done, 2 access denied, 9 not there, 15 in use (CIM_DataFile.Delete)."""
-        path = _first(call.selectors)
-        try:
-            self._machine.disk.remove(path, self._machine.principal(call.user))
-        except DiskError as error:
-            return returned({5: 2, 32: 15}.get(error.code, 9))
-        self._machine.wrote("file", f"delete {path}", call.user)
-        return returned(0)
-
     # Device guard and Windows Update
 
     def device_guard(self) -> CimClass:
-        properties = _types(
+        properties = typed(
             string="InstanceIdentifier Version",
             uint32_array="AvailableSecurityProperties RequiredSecurityProperties SecurityFeaturesEnabled "
             "SecurityServicesConfigured SecurityServicesRunning VirtualMachineIsolationProperties",
@@ -593,7 +412,3 @@ class _Computer:
             ),
         }
         return CimClass(WINDOWS_UPDATE, "MSFT_WUSettings", {}, methods=methods)
-
-
-def _first(selectors: Mapping[str, str]) -> str:
-    return next(iter(selectors.values()), "")
