@@ -57,7 +57,7 @@ def test_inventories_for_ntlm_and_https(tmp_path: Path) -> None:
     common, host = inventory_of(tmp_path, "ntlm")
     assert (common["ansible_winrm_transport"], common["ansible_winrm_scheme"]) == ("ntlm", "http")
     assert host["hotpatch_enrolled"] is True
-    common, _ = inventory_of(tmp_path, "https")
+    common, _host = inventory_of(tmp_path, "https")
     assert (common["ansible_winrm_transport"], common["ansible_winrm_scheme"]) == ("basic", "https")
     assert Path(common["ansible_winrm_ca_trust_path"]).read_text(encoding="ascii").startswith("-----BEGIN CERT")
 

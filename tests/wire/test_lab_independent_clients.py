@@ -366,7 +366,7 @@ def check_ansible_raw(lab: RunningLab, transport: str, servers: str) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for server in servers.split(","):
-        heading, _, rest = done.stdout.partition(f"{server} | CHANGED | rc=0 >>\n")
+        heading, _separator, rest = done.stdout.partition(f"{server} | CHANGED | rc=0 >>\n")
         assert heading != done.stdout, done.stdout
         assert rest.upper().startswith(server.upper())
 
@@ -394,6 +394,6 @@ CHECKS: dict[str, tuple[str, Callable[[RunningLab, Path], None]]] = {
 }
 
 
-@pytest.mark.parametrize("client", [name for name, (program, _) in CHECKS.items() if _program(program)])
+@pytest.mark.parametrize("client", [name for name, (program, _check) in CHECKS.items() if _program(program)])
 def test_installed_programs(lab: RunningLab, tmp_path: Path, client: str) -> None:
     CHECKS[client][1](lab, tmp_path)

@@ -73,7 +73,7 @@ class FakeProcess:
         self.exit_code: int | None = None
         self._output: list[tuple[str, bytes]] = []
         self._line = line
-        word, _, rest = line.partition(" ")
+        word, _separator, rest = line.partition(" ")
         if word == "echo":
             self._output.append(("stdout", rest.encode() + b"\r\n"))
             self.exit_code = 0

@@ -51,7 +51,7 @@ def context(answer: SoapAnswer) -> str | None:
 
 
 def test_identify_names_the_system_to_a_known_user_and_not_to_a_stranger(wire: Wire) -> None:
-    _, known = wire.post(IDENTIFY)
+    _response, known = wire.post(IDENTIFY)
     assert b"OS: 10.0.26100 SP: 0.0 Stack: 3.0" in known
     headers: dict[str, str | None] = {"Authorization": None, "WSMANIDENTIFY": "unauthenticated"}
     for path in ("/wsman", "/wsman-anon/identify"):

@@ -125,7 +125,7 @@ def test_a_stranger_is_told_how_to_log_in(lab: Running) -> None:
 
 
 def test_headers_of_a_success(wire: Wire) -> None:
-    response, _ = wire.post(ENUMERATE)
+    response, _body = wire.post(ENUMERATE)
     assert response.status == 200
     assert response.getheader("Content-Type") == CONTENT_TYPE
     assert response.getheader("Server") == "Microsoft-HTTPAPI/2.0"
@@ -134,7 +134,7 @@ def test_headers_of_a_success(wire: Wire) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
 def test_only_post_is_allowed(wire: Wire, method: str) -> None:
-    response, _ = wire.post(b"", method=method)
+    response, _body = wire.post(b"", method=method)
     assert (response.status, response.getheader("Allow")) == (405, "POST")
 
 
@@ -173,7 +173,7 @@ def test_what_is_no_http_gets_a_400(lab: Running) -> None:
 
 
 def test_many_requests_on_one_connection(lab: Running, wire: Wire) -> None:
-    for _ in range(5):
+    for _round in range(5):
         assert wire.post(IDENTIFY)[0].status == 200
     assert len(lab.machine.records) == 5
     entry = lab.machine.records[0]
@@ -251,7 +251,7 @@ def test_an_unbounded_body_is_not_read(lab: Running) -> None:
         connection.sendall(head.encode())
         received = b""
         try:
-            for _ in range(12):
+            for _round in range(12):
                 connection.sendall(chunk)
             received = connection.recv(65536)
         except ConnectionError:
@@ -286,7 +286,7 @@ def test_unauthenticated_identify_opens_nothing_else(wire: Wire) -> None:
 def test_ntlm_seals_messages_both_ways(lab: Running, protocol: str, user: str) -> None:
     client = Negotiated(lab.http_port, protocol=protocol, user=user)
     assert client.status == 200
-    for _ in range(3):
+    for _round in range(3):
         status, text = client.send(ENUMERATE)
         assert status == 200
         assert "EnumerateResponse" in text
@@ -313,13 +313,13 @@ def test_a_message_sealed_for_another_connection_is_refused(lab: Running) -> Non
 @pytest.mark.parametrize("body", [b"", b"--Encrypted Boundary--", b"\tContent-Type: application/octet-stream\r\n"])
 def test_a_sealed_form_that_is_none(lab: Running, body: bytes) -> None:
     client = Negotiated(lab.http_port)
-    response, _ = client.post(body or b"x", SEALED)
+    response, _body = client.post(body or b"x", SEALED)
     assert response.status == 400
 
 
 def test_where_encryption_is_required(lab: Running, wire: Wire) -> None:
     lab.machine.limits = replace(lab.machine.limits, allow_unencrypted=False)
-    response, _ = wire.post(IDENTIFY)
+    response, _body = wire.post(IDENTIFY)
     assert response.status == 401
     assert response.headers.get_all("WWW-Authenticate") == ["Negotiate"]
     client = Negotiated(lab.http_port)

@@ -56,7 +56,7 @@ def output(wire: Wire, shell: str, line: str, **others: object) -> tuple[bytes, 
     collected = {"stdout": b"", "stderr": b""}
     while True:
         answer = wire.receive(shell, command)
-        for name, data, _ in streams(answer):
+        for name, data, _end in streams(answer):
             collected[name or ""] += data
         if state(answer) == "Done":
             return collected["stdout"], collected["stderr"], answer.root.findtext(f".//{RSP}ExitCode")

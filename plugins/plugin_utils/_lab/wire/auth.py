@@ -20,11 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import spnego
-import spnego.exceptions
-
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface import Limits
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.md4 import nt_hash
+
+try:
+    import spnego
+    import spnego.exceptions
+except ImportError:  # the lab's __main__ says what to install
+    spnego = None
 
 SEALED_PROTOCOL = "application/HTTP-SPNEGO-session-encrypted"
 SEALED_TYPE = f'multipart/encrypted;protocol="{SEALED_PROTOCOL}";boundary="Encrypted Boundary"'
@@ -112,7 +115,7 @@ class Login:
         """Judge a request's Authorization header (None: there was none)."""
         if header is None:
             return Verdict(self._user) if self._user is not None else self._refused()
-        scheme, _, value = header.strip().partition(" ")
+        scheme, _separator, value = header.strip().partition(" ")
         if scheme.lower() == "basic" and any(item.startswith("Basic") for item in self.offered):
             user = self._basic(value.strip())
             return Verdict(user) if user is not None else self._refused()
@@ -188,7 +191,7 @@ class Login:
         if self._user is None:
             raise NotSealed("the connection has no login")
         head, marker, rest = body.partition(b"\tContent-Type: application/octet-stream\r\n")
-        data, closing, _ = rest.rpartition(b"--Encrypted Boundary--")
+        data, closing, _after = rest.rpartition(b"--Encrypted Boundary--")
         if not marker or not closing or b"Length=" not in head:
             raise NotSealed("not the form of a sealed message")
         length_text = head.rpartition(b"Length=")[2].split(b"\r\n", 1)[0].strip()

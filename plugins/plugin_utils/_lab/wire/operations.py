@@ -45,7 +45,7 @@ def parse_resource(uri: str, selectors: dict[str, str]) -> Resource:
     """The class a URI names. ``__cimnamespace`` overrides the namespace; the DMTF prefix has a default for it."""
     chosen = next((value for name, value in selectors.items() if name.lower() == "__cimnamespace"), "")
     if uri.lower().startswith(names.WMI_PREFIX):
-        namespace, _, class_name = uri[len(names.WMI_PREFIX) :].rpartition("/")
+        namespace, _separator, class_name = uri[len(names.WMI_PREFIX) :].rpartition("/")
     else:
         namespace, class_name = names.DMTF_DEFAULT_NAMESPACE, uri.rpartition("/")[2]
     namespace = (chosen or namespace).replace("\\", "/").strip("/")
@@ -86,7 +86,7 @@ class CimOperations:
         return self._invoke(request, resource, method, user)
 
     def _method_of(self, request: soap.Request) -> str:
-        uri, _, method = request.action.rpartition("/")
+        uri, _separator, method = request.action.rpartition("/")
         return method if uri.lower() == request.resource_uri.rstrip("/").lower() else ""
 
     # -- Enumerate ---------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ class WireServer:
         ends = [asyncio.create_task(event.wait()) for event in (stop, self.control.stopped)]
         clock = asyncio.create_task(self._keep_step())
         try:
-            done, _ = await asyncio.wait([*ends, clock], return_when=asyncio.FIRST_COMPLETED)
+            done, _running = await asyncio.wait([*ends, clock], return_when=asyncio.FIRST_COMPLETED)
             if clock in done:
                 clock.result()
         finally:

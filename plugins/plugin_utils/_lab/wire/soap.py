@@ -180,7 +180,7 @@ def read_headers(root: Element) -> tuple[Request, list[faults.WireFault]]:
 
 
 def _read_header(request: Request, element: Element) -> None:
-    namespace, _, name = element.tag.removeprefix("{").rpartition("}")
+    namespace, _separator, name = element.tag.removeprefix("{").rpartition("}")
     required = is_true(element.get(f"{{{names.SOAP}}}mustUnderstand"))
     if name not in _KNOWN_HEADERS.get(namespace, ()):
         if required:
