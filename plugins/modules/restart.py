@@ -28,10 +28,10 @@ options:
     description: Do not restart a server that has started after this time (ISO 8601 with zone).
     type: str
   delay:
-    description: Seconds Windows waits after the order; people logged on see O(message).
+    description: Seconds Windows waits after the order; people logged on see O(comment).
     type: int
     default: 5
-  message:
+  comment:
     description: What people logged on see, and what the System event log keeps.
     type: str
     default: Restart by winops.hotpatch to complete updates

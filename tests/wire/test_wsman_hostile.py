@@ -320,7 +320,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/soap+xml;charset=UTF-8\r\n
 def test_what_a_peer_may_do(behaviour: Behaviour, error: type[HotpatchError], words: str) -> None:
     with peer(behaviour) as server:
         found = failure(server.port)
-    assert type(found) is error
+    assert found.__class__ is error
     assert words in found.message
 
 
@@ -328,7 +328,7 @@ def test_nothing_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     error = failure(port)
-    assert type(error) is Unreachable
+    assert error.__class__ is Unreachable
     assert "refused" in error.message
     assert error.retryable
 
@@ -347,7 +347,7 @@ def test_a_redirect_is_not_followed() -> None:
         for status in ("301 Moved", "302 Found", "307 Temporary Redirect"):
             with peer(says(answer(b"", status, location))) as server:
                 error = failure(server.port)
-            assert type(error) is BadAnswer
+            assert error.__class__ is BadAnswer
             assert "redirects" in error.message
         assert elsewhere.connections == 0
 
@@ -361,7 +361,7 @@ def test_a_peer_that_stops_reading() -> None:
     big = {"Data": "x" * 20_000_000}
     with peer(deaf) as server:
         error = failure(server.port, lambda client: client.invoke("root/cimv2", "X", "Do", big))
-    assert type(error) is OutcomeUnknown
+    assert error.__class__ is OutcomeUnknown
 
 
 def answers_then(behaviour: Behaviour) -> Behaviour:
@@ -383,7 +383,7 @@ def test_a_change_whose_connection_dies_is_not_sent_again() -> None:
     for behaviour in (leaves, resets, silent, says(HEAD + b"Content-Length: 99\r\n\r\n<", then_close=True)):
         with peer(answers_then(behaviour)) as server:
             error = failure(server.port, call)
-        assert type(error) is OutcomeUnknown
+        assert error.__class__ is OutcomeUnknown
         assert server.connections == 1
 
 
@@ -398,7 +398,7 @@ def test_a_read_whose_connection_dies_is_repeated_on_another() -> None:
 def test_a_server_that_turns_silent_is_slow_not_unreachable() -> None:
     with peer(answers_then(silent)) as server:
         error = failure(server.port, lambda client: (client.identify(), client.identify()))
-    assert type(error) is AnswerTimeout
+    assert error.__class__ is AnswerTimeout
     assert error.retryable
 
 
@@ -539,13 +539,13 @@ def test_a_login_that_never_ends() -> None:
 )
 def test_settings_a_login_cannot_use(changed: dict[str, Any], error: type[HotpatchError]) -> None:
     with peer(silent) as server:
-        assert type(failure(server.port, **changed)) is error
+        assert failure(server.port, **changed).__class__ is error
 
 
 def test_a_login_whose_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("winrm.transport.HAVE_CREDSSP", False)
     error = failure(5985, transports=("credssp",))
-    assert type(error) is NotSupported
+    assert error.__class__ is NotSupported
     assert "requests-credssp" in error.message
 
 
@@ -594,7 +594,7 @@ IDENTIFIES = says(answer(SOAP_OK.format(relates="", body=IDENTITY).encode()))
 def test_a_certificate_nobody_vouches_for(certificate: tuple[Path, Path]) -> None:
     with peer(IDENTIFIES, tls(certificate)) as server:
         error = failure(server.port, scheme="https")
-    assert type(error) is CertificateNotTrusted
+    assert error.__class__ is CertificateNotTrusted
     assert not error.retryable
 
 
@@ -602,7 +602,7 @@ def test_a_certificate_for_another_name(tmp_path: Path) -> None:
     other = make_certificate(tmp_path, ipaddress.ip_address("192.0.2.1"))
     with peer(IDENTIFIES, tls(other)) as server:
         error = failure(server.port, scheme="https", ca_trust_path=str(other[0]))
-    assert type(error) is CertificateNotTrusted
+    assert error.__class__ is CertificateNotTrusted
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
@@ -626,7 +626,7 @@ def test_a_certificate_vouched_for_or_not_asked_for(certificate: tuple[Path, Pat
 def test_what_answers_on_the_https_port_is_no_tls(behaviour: Behaviour) -> None:
     with peer(behaviour) as server:
         error = failure(server.port, scheme="https")
-    assert type(error) is Unreachable
+    assert error.__class__ is Unreachable
 
 
 def test_bounds_hold_inside_tls(certificate: tuple[Path, Path]) -> None:
@@ -637,4 +637,4 @@ def test_bounds_hold_inside_tls(certificate: tuple[Path, Path]) -> None:
         (says(HEAD + b"Content-Length: 1000\r\n\r\n<", then_close=True), BadAnswer),
     ):
         with peer(behaviour, tls(certificate)) as server:
-            assert type(failure(server.port, **trusted)) is error
+            assert failure(server.port, **trusted).__class__ is error

@@ -20,7 +20,7 @@ SPEC = Spec(
         "only_if_pending": {"type": "bool", "default": True},
         "skip_if_booted_since": {"type": "str"},
         "delay": {"type": "int", "default": 5},
-        "message": {"type": "str", "default": "Restart by winops.hotpatch to complete updates"},
+        "comment": {"type": "str", "default": "Restart by winops.hotpatch to complete updates"},
         "timeout": {"type": "int", "default": 3600},
         "settle_probes": {"type": "int", "default": 3},
         "poll_interval": {"type": "float", "default": 5},
@@ -40,7 +40,7 @@ def run(call: Call) -> dict[str, Any]:
         raise InvalidInput("timeout must be above zero.")
     options = RestartOptions(
         delay=params["delay"],
-        message=params["message"],
+        message=params["comment"],
         only_if_pending=params["only_if_pending"],
         skip_if_booted_since=params["skip_if_booted_since"],
         boot_seconds=params["timeout"],

@@ -9,8 +9,10 @@ The meanings and remedies are this collection's own words.
 
 from __future__ import annotations
 
+from typing import Optional
+
 # code, name, meaning, class, remedy, source
-Row = tuple[int, str, str, str, str | None, str]
+Row = tuple[int, str, str, str, Optional[str], str]  # noqa: UP045 - pylint takes "|" for an operation here
 
 # The same call may succeed later, tried again with a limit.
 RETRY = "retry"

@@ -20,7 +20,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
     InvalidInput,
     OutcomeUnknown,
 )
-from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.envelope import SHELL, Writer
+from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.envelope import SHELL, Message, Writer
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.exchange import TIDY_SECONDS, Exchange
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.faults import (
     BUSY,
@@ -185,18 +185,23 @@ class Shell:
                 message = self._writer.send(
                     self._shell_id or "", command_id, piece, number == len(pieces), self._seconds
                 )
-                try:
-                    self._exchange.run(message, what, repeatable=False, seconds=self._patience(timeout))
-                except WsmanFault as fault:
-                    refusal = self._exchange.fault_as_error(fault, what, repeatable=False)
-                    busy = fault.has(BUSY)
-                else:
+                if self._taken(message, what, timeout):
                     break
-                if not busy:
-                    raise refusal
                 # The command has not taken what it was given before; the server refused this piece.
                 self._sleep(pause)
                 pause = min(2.0, pause * 2)
+
+    def _taken(self, message: Message, what: str, timeout: float) -> bool:
+        """Send one piece of input; False when the server says that the command is still busy with the last one."""
+        try:
+            self._exchange.run(message, what, repeatable=False, seconds=self._patience(timeout))
+        except WsmanFault as fault:
+            if fault.has(BUSY):
+                return False
+            refusal = self._exchange.fault_as_error(fault, what, repeatable=False)
+        else:
+            return True
+        raise refusal
 
     def _collect(self, command_id: str, timeout: float, max_output: int) -> ShellResult:
         what = "Reading a command's output"

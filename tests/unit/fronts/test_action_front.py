@@ -158,8 +158,7 @@ def test_tags_do_not_reach_a_core() -> None:
     run(core, tagged)
     (nested,) = seen
     assert nested == {"a": "text", "b": [1, 2.5, True, None], "c": "2025-12-20"}
-    assert {type(value) for value in (nested["a"], nested["c"])} == {str}
-    assert type(nested["b"][0]) is int
+    assert [value.__class__ for value in (nested["a"], nested["c"], nested["b"][0])] == [str, str, int]
 
 
 def test_plain_leaves_plain_values_alone() -> None:

@@ -56,8 +56,14 @@ def test_winrm_defaults_are_those_of_ansible_core() -> None:
         ({"ansible_winrm_proxy": "http://proxy:3128"}, {"proxy": "http://proxy:3128"}),
         ({}, {"proxy": "legacy_requests"}),
         ({"ansible_winrm_send_cbt": False}, {"options": {"send_cbt": False}}),
-        ({"ansible_winrm_cert_pem": "/c.pem", "ansible_winrm_cert_key_pem": "/k.pem", "ansible_winrm_transport": "certificate"},
-         {"cert_pem": "/c.pem", "cert_key_pem": "/k.pem", "transports": ("certificate",)}),
+        (
+            {
+                "ansible_winrm_cert_pem": "/c.pem",
+                "ansible_winrm_cert_key_pem": "/k.pem",
+                "ansible_winrm_transport": "certificate",
+            },
+            {"cert_pem": "/c.pem", "cert_key_pem": "/k.pem", "transports": ("certificate",)},
+        ),
     ],
 )  # fmt: skip
 def test_winrm_options_are_honoured(variables: dict[str, Any], expected: dict[str, Any]) -> None:

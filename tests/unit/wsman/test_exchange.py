@@ -185,7 +185,7 @@ PAGE = "<html><head><title>Not here</title></head><body>no</body></html>"
 def test_answers_that_are_no_soap(status: int, raw: str, error: type[HotpatchError]) -> None:
     with pytest.raises(error, match=r"^Reading X on web01 \(192.0.2.7:5986\) failed: .*\.$") as caught:
         ScriptedServer([Answer(raw=raw, status=status)]).client().get("root/cimv2", "X")
-    assert type(caught.value) is error
+    assert caught.value.__class__ is error
     assert caught.value.hint
     if status != 200:
         assert str(status) in caught.value.message or status == 407
