@@ -178,7 +178,10 @@ class _Case:
             return "baselined", f"{kbs} {verb} installed, it restarted, and the build is {self.build_after}."
         if len(stages) > 1 and first is not None and self.build_after == first:
             rest = [stage["kb"] for stage in stages[1:]]
-            why = self._refusal_of(rest) or f"{', '.join(rest)} is still to be installed, without a restart."
+            later = f"{', '.join(rest)} is still to be installed, without a restart."
+            if len(self.installs) > 1:
+                later = f"Windows Update did not offer {', '.join(rest)} after that; the next run looks again."
+            why = self._refusal_of(rest) or later
             return "baselined", f"{stages[0]['kb']} is installed and it restarted. {why}"
         return (
             "failed",
