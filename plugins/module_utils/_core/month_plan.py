@@ -15,6 +15,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge im
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.record import Reading
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import CATALOGUE_OPTIONS, Spec
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.table import table_lines
+from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.enrollment import DECLARED, INSTALLED
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.month import HOTPATCH, RESTARTING, plan_month
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.policy import Policy
@@ -92,15 +93,16 @@ def _lines(plan: Mapping[str, Any]) -> list[str]:
     rows = [
         [
             step["name"],
-            step["product_name"] or "-",
+            (step["product_name"] or "-").removeprefix("Windows "),
             step["build"] or "-",
             step["track"],
+            _enrolled(step),
             _needs(step, number.get(step["name"])),
             step["reason"],
         ]
         for step in plan["steps"].values()
     ]
-    head = ["SERVER", "PRODUCT", "BUILD", "TRACK", "THIS RUN", "WHY"]
+    head = ["SERVER", "PRODUCT", "BUILD", "TRACK", "ENROLLED", "THIS RUN", "WHY"]
     return [
         "",
         f"Plan for {plan['month']}, as of {plan['as_of']}. {plan['catalogue']['words']}",
@@ -110,6 +112,14 @@ def _lines(plan: Mapping[str, Any]) -> list[str]:
         _sum(plan),
         "",
     ]
+
+
+def _enrolled(step: Mapping[str, Any]) -> str:
+    """Whether it is enrolled; a question mark where only a hint on the server says so, not the inventory or Azure."""
+    if step["enrolled"] is None:
+        return "?"
+    certain = step["enrolled_source"] in (DECLARED, INSTALLED)
+    return f"{'yes' if step['enrolled'] else 'no'}{'' if certain else ' (hint)'}"
 
 
 def _needs(step: Mapping[str, Any], wave: int | None) -> str:

@@ -53,7 +53,11 @@ th button { all: unset; cursor: pointer; font-weight: 600; white-space: nowrap; 
 th button:focus-visible { outline: 2px solid; }
 th[aria-sort=ascending] button::after { content: " \\2191"; }
 th[aria-sort=descending] button::after { content: " \\2193"; }
-td.n { white-space: nowrap; font-variant-numeric: tabular-nums; }
+td.n { font-variant-numeric: tabular-nums; }
+td span { white-space: nowrap; }
+td:nth-child(2) { min-width: 13rem; }
+td:last-child { min-width: 24rem; }
+td small { color: var(--grey); display: block; }
 .good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); } .grey { color: var(--grey); }
 .outcome { font-weight: 600; white-space: nowrap; }
 details { margin-top: .3rem; } summary { cursor: pointer; }
@@ -83,15 +87,15 @@ details ul { margin: .2rem 0; padding-left: 1.2rem; }
 {%- for v in s.servers %}
 <tr>
 <td class="n">{{ v.name }}</td>
-<td>{{ v.product or 'unknown' }}</td>
+<td>{{ v.product_name or 'unknown' }}<small>{{ enrolled(v) }}</small></td>
 <td class="n">{{ change(v.track_before, v.track_after) }}</td>
 <td class="n">{{ change(v.build_before, v.build_after) }}</td>
-<td class="n">{{ v.kbs_installed | join(', ') or '-' }}</td>
+<td class="n">{% for kb in v.kbs_installed %}<span>{{ kb }}</span> {% else %}-{% endfor %}</td>
 <td class="n">{{ 'unknown' if v.restarted is none else 'yes' if v.restarted else 'no' }}</td>
 <td class="outcome {{ outcomes[v.outcome][1] }}">{{ v.outcome | replace('_', ' ') }}</td>
 <td>{{ v.reason }}
 {%- if v.blockers %}
-<details><summary>{{ v.blockers | length }} in the way of hotpatching</summary><ul>
+<details><summary>What blocks hotpatching ({{ v.blockers | length }})</summary><ul>
 {%- for blocker in v.blockers %}
 <li>{{ blocker.words }} {{ blocker.fix or '' }}</li>
 {%- endfor %}
@@ -166,10 +170,18 @@ def page(summary: Mapping[str, Any]) -> str:
             hint="Write the report on the controller.",
         )
     template = Environment(autoescape=True, trim_blocks=True).from_string(_PAGE)
-    return template.render(s=summary, outcomes=OUTCOMES, lead=lead_sentence(summary), change=_change)
+    return template.render(
+        s=summary, outcomes=OUTCOMES, lead=lead_sentence(summary), change=_change, enrolled=_enrolled
+    )
+
+
+def _enrolled(server: Mapping[str, Any]) -> str:
+    """Whether it is enrolled and who says so: until Azure is asked, that is a hint or the inventory."""
+    words = {True: "enrolled", False: "not enrolled", None: "enrollment unknown"}[server["enrolled"]]
+    return words if server["enrolled"] is None else f"{words} ({server['enrolled_source']})"
 
 
 def _change(before: str | None, after: str | None) -> str:
     if before == after or after is None:
         return before or "unknown"
-    return f"{before or 'unknown'} \N{RIGHTWARDS ARROW} {after}"
+    return f"{before or 'unknown'} \N{RIGHTWARDS ARROW}\N{NO-BREAK SPACE}{after}"

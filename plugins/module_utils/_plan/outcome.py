@@ -62,6 +62,7 @@ def conclude(
     return {
         "name": step["name"],
         "product": step["product"],
+        "product_name": step["product_name"],
         "edition": step["edition"],
         "eligible": step["eligible"],
         "blockers": step["blockers"],

@@ -86,6 +86,7 @@ def test_the_table_names_every_server_and_what_happens_to_it() -> None:
     for name in fleet():
         assert name in text
     assert "KB5072014, no restart" in text
+    assert "yes (hint)" in text
     assert "KB5066835, KB5072014, wave 1" in text
     assert "Of 8 servers, 1 to get the hotpatch without a restart, 4 to restart (waves: 3), 3 to be left alone." in text
 
