@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -307,7 +307,7 @@ def _texts(values: dict[str, Any], key: str, known: tuple[str, ...] | None, wher
 
 
 def _day(value: Any, path: Path) -> date | None:
-    if value is None or (isinstance(value, date) and type(value) is date):
+    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
         return value
     try:
         return date.fromisoformat(str(value))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arguments import split_arguments
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.disk import normal
@@ -91,7 +91,7 @@ class Call:
 
 
 # A program either ends at once with its exit code, or is a generator that waits.
-Body = Callable[[Call], "int | Program"]
+Body = Callable[[Call], Union[int, Program]]  # noqa: UP007 - pylint takes "|" for an operation here
 
 
 def switches(words: list[str], known: Mapping[str, bool]) -> tuple[dict[str, str], list[str]] | None:

@@ -10,8 +10,8 @@ task, so document types and entities are refused.
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
+from xml.etree import ElementTree
 from xml.parsers import expat
 
 NAMESPACE = "http://schemas.microsoft.com/windows/2004/02/mit/task"

@@ -111,7 +111,7 @@ def test_every_fault_has_an_effect_and_a_meaning() -> None:
 
 def test_the_same_seed_gives_the_same_fleet() -> None:
     fleet = load_fleet(DEMO / "fleet.yml")
-    worlds = [World(fleet, Timeline(1.0, ManualTime(START)), seed=7) for _ in range(2)]
+    worlds = [World(fleet, Timeline(1.0, ManualTime(START)), seed=7) for _number in range(2)]
     shown = [
         [(machine.accounts, machine.boot_time, machine.jitter()) for machine in w.machines.values()] for w in worlds
     ]
