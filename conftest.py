@@ -36,7 +36,7 @@ TREE = _tree()
 set_environment(TREE)
 sys.path.insert(0, str(TREE))
 
-# At once, and not in pytest_configure: the conftest files of folders named on the command line are imported before that,
+# At once, not in pytest_configure: conftest files of folders named on the command line are imported before that,
 # and a collection that was imported without Ansible's own finder cannot be imported with it any more. It reads the
 # environment when it is imported, hence only here.
 from ansible.plugins.loader import init_plugin_loader  # noqa: E402
