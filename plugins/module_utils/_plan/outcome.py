@@ -124,6 +124,9 @@ class _Case:
         failed = self._failed_stage()
         if failed is not None:
             return failed
+        if not self.step["allowed"] and not any(result.get("kbs_installed") for result in self.installs):
+            # A role was run on a server that the plan leaves alone, and it found nothing to do either.
+            return self._nothing_done(halted)
         return self._hotpatched() if self.step["action"] == HOTPATCH else self._baselined()
 
     def _lost(self, failure: Mapping[str, Any]) -> tuple[str, str]:
