@@ -32,7 +32,9 @@ options:
 EXAMPLES = r"""
 - name: Count the servers that were read
   ansible.builtin.debug:
-    msg: "{{ ansible_play_hosts_all | winops.hotpatch.server_records(hostvars) | length }}"
+    msg: "{{ records | selectattr('read.server', 'defined') | list | length }} of {{ records | length }}"
+  vars:
+    records: "{{ ansible_play_hosts_all | winops.hotpatch.server_records(hostvars) }}"
 """
 
 RETURN = r"""
