@@ -27,7 +27,7 @@ test:
 	$(in) test pytest -n 2 --dist loadfile tests
 
 unit:
-	$(in) test pytest -q tests/unit
+	$(in) test pytest -q tests/unit/release tests/unit/eligibility tests/unit/plan
 
 lint:
 	@scripts/lint

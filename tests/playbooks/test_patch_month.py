@@ -95,7 +95,8 @@ def test_a_check_run_plans_and_writes_nothing_anywhere(start_lab: StartLab, tmp_
     assert {name: entries for name, entries in lab.writes().items() if entries} == {}
     assert not (tmp_path / "report").exists()
     for words in ("KB5072014, no restart", "KB5066835, KB5072014, wave 1", "13 January 2026"):
-        assert words in played.output
+        # The table wraps its last column.
+        assert words in " ".join(played.output.split())
 
 
 def test_nothing_restarts_when_no_reason_is_allowed(start_lab: StartLab, tmp_path: Path) -> None:
