@@ -93,6 +93,11 @@ class _Look:
     runs: str
 
     @property
+    def run_ids(self) -> list[str]:
+        """The runs that have a folder on the server, newest first."""
+        return [line.strip() for line in self.runs.split("\n") if line.strip()]
+
+    @property
     def under_way(self) -> bool:
         return self.state in UNDER_WAY
 
@@ -108,6 +113,13 @@ class _Look:
     def finished(self, start: Start) -> bool:
         """Whether a result of this start is there."""
         return belongs(read_document(self.result), start.run_id, start.operation, start.nonce)
+
+
+class NeverBegan(HotpatchError):
+    """The task was started and the script did not take that start; nothing was done."""
+
+    default_code = "script_did_not_run"
+    default_retryable = True
 
 
 class UpdateRunner:
@@ -141,6 +153,7 @@ class UpdateRunner:
         self._token = token
         self._client: ClientPort | None = None
         self._roots: tuple[str, str] | None = None
+        self._known_runs: set[str] = set()
 
     # ---- what callers use
 
@@ -181,7 +194,7 @@ class UpdateRunner:
             self._drop_client()
 
     def attach(self, *, seconds: float, progress: Progress | None = None) -> dict[str, Any] | None:
-        """Follow whatever runs now, of any run id, to its end; None when nothing runs.
+        """Follow whatever runs now, of any run id, to its end; None when nothing runs, or when what ran cannot be told.
 
         :raises Busy: the task runs and its files do not say for whom.
         """
@@ -192,7 +205,10 @@ class UpdateRunner:
                 return None
             if look.current is None:
                 raise self._busy(None)
-            return self._follow(look.current, deadline, progress, fresh=False) | {"attached": "running"}
+            try:
+                return self._follow(look.current, deadline, progress, fresh=False) | {"attached": "running"}
+            except (NeverBegan, Busy):
+                return None  # two calls started at once, and the files name the one that gave way
         finally:
             self._drop_client()
 
@@ -260,6 +276,7 @@ class UpdateRunner:
 
     def _begin(self, client: ClientPort, start: Start, request: dict[str, Any], look: _Look) -> None:
         """Place the files, check the script, register and start the task."""
+        self._known_runs = {start.run_id, *look.run_ids}
         with client.shell() as shell:
             files = self._files(shell)
             run_folder = files.ensure_folder(start.run_id)
@@ -338,11 +355,33 @@ class UpdateRunner:
                 if look.began(start) and (now := read_progress(look.progress)) != shown:
                     shown = now
                     progress(now)
-            if look.under_way or (fresh and not look.began(start) and self._clock() - began_at < self._pace.grace):
+            if look.under_way:
                 continue
+            if fresh and not look.began(start):
+                self._give_way(start, look)
+                if self._clock() - began_at < self._pace.grace:
+                    continue
             if look.result is not None and look.spoiled(start):
                 self._read(start, look.result)  # says what is wrong with it
             raise self._lost(start) if look.began(start) else self._never_began(start)
+
+    def _give_way(self, start: Start, look: _Look) -> None:
+        """Tell when another call started at the same moment: both found nothing running, and the task takes one only.
+
+        :raises Busy: the files name another start than ours, or a run that was not there before.
+        """
+        other = look.current.run_id if look.current not in (None, start) else None
+        if other is None and look.request is not None and look.request.get("nonce") != start.nonce:
+            other = start.run_id
+        if other is None:
+            other = next((run_id for run_id in look.run_ids if run_id not in self._known_runs), None)
+        if other is not None:
+            raise Busy(
+                f"{self._server}: run {other} began on the server at the same moment, so {start.operation} of run"
+                f" {start.run_id} was not started.",
+                hint="Wait for it, or attach to it.",
+                server=self._server,
+            )
 
     def _read(self, start: Start, text: str) -> dict[str, Any]:
         return read_result(text, server=self._server, run_id=start.run_id, nonce=start.nonce, operation=start.operation)
@@ -433,13 +472,11 @@ class UpdateRunner:
         if code == update_script.EXIT_NOT_STARTED:
             return self._busy(None)
         told = f" The task's last result is 0x{code:X}." if code is not None else ""
-        return HotpatchError(
+        return NeverBegan(
             f"{self._server}: {start.operation} (run {start.run_id}) was started and its script never began; nothing"
             f" was done.{told}",
-            code="script_did_not_run",
             hint="Look for a policy that wants signed scripts, for application control, or for a security product; the"
             " script may be signed, see docs/update-contract.md.",
-            retryable=True,
             server=self._server,
         )
 
