@@ -162,6 +162,11 @@ restart_required:
   returned: success
   type: bool
   sample: false
+restart_first:
+  description: Whether something was to be installed and was not, because a restart is pending that has to come first.
+  returned: success
+  type: bool
+  sample: false
 run_id:
   description: Name of the run on the server; V(null) when nothing ran there.
   returned: success

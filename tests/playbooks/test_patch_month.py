@@ -169,6 +169,31 @@ def test_a_killed_controller_is_followed_by_a_run_that_installs_nothing_twice(
     assert lab.states()["web01"]["restarts"] == []
 
 
+def test_a_baseline_cut_off_before_its_restart_is_brought_to_its_end(start_lab: StartLab, tmp_path: Path) -> None:
+    lab = start_lab([server("sql01", **MISSED)], scale=100)
+    command = command_for(
+        lab.inventory, tmp_path, hotpatch_month="2025-12", hotpatch_restart_reasons=ALLOW, hotpatch_restart_delay=600
+    )
+    first = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        wait_for(lambda: installs(lab, "sql01") != [] and installs(lab, "sql01")[0]["finished"] is not None)
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    again = play(lab.inventory, tmp_path, hotpatch_month="2025-12", hotpatch_restart_reasons=ALLOW)
+    assert again.outcomes == {"sql01": "baselined"}, again.output
+    assert [install["kb"] for install in installs(lab, "sql01")] == ["KB5066835", "KB5072014"]
+
+
+def test_another_pending_restart_comes_first_where_a_server_is_to_restart(start_lab: StartLab, tmp_path: Path) -> None:
+    lab = start_lab([server("sql01", **MISSED, restart_pending=["component_based_servicing", "windows_update"])])
+    played = play(lab.inventory, tmp_path, hotpatch_month="2025-12", hotpatch_restart_reasons=ALLOW)
+    assert played.outcomes == {"sql01": "baselined"}, played.output
+    assert [install["kb"] for install in installs(lab, "sql01")] == ["KB5066835", "KB5072014"]
+
+
 def installs(lab: LabProcess, name: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = lab.ask(f"/servers/{name}")["installs"]
     return found

@@ -120,6 +120,7 @@ class _Run:
         self.expected_build: str | None = None
         self.attached = False
         self.searched = False
+        self.restart_first = False
         self.receipt = Receipt(call, self.mode, catalogue)
 
     def result(self) -> dict[str, Any]:
@@ -259,6 +260,8 @@ class _Run:
             return
         if self.mode == "hotpatch_only" and not self._heard(chosen, facts, state):
             return
+        if self._restart_comes_first(chosen, facts):
+            return
         missing = [each for each in chosen if each.update["downloaded"] is not True]
         if missing:
             self._each_succeeded("download", self._ask("download", missing, accept_eula=True), chosen)
@@ -270,6 +273,17 @@ class _Run:
         answer = self._ask("install", chosen, accept_eula=True)
         self._take_results(answer, {each.update["update_id"]: each.verdict.kb for each in chosen})
         self._each_succeeded("install", answer, chosen)
+
+    def _restart_comes_first(self, chosen: list[Offered], facts: Mapping[str, Any]) -> bool:
+        """Whether a restart is, or may be, pending: Windows Update then installs nothing (0x80240016)."""
+        if facts["restart_pending"]["pending"] is False:
+            return False
+        self.restart_first = True
+        for index, each in enumerate(self.offered):
+            if each in chosen:
+                why = "a restart is pending, or may be; restart the server first and run again"
+                self.offered[index] = Offered(each.update, each.verdict, why)
+        return True
 
     def _heard(self, chosen: list[Offered], facts: Mapping[str, Any], state: ServerState) -> bool:
         """Hear the three witnesses for each update; one that lacks a yes is refused; nothing is installed then."""
@@ -414,8 +428,11 @@ class _Run:
             "build_after": after["os"]["build_ubr"] if after else None,
             "boot_time_before": self.before["boot"]["last_boot"],
             "boot_time_after": after["boot"]["last_boot"] if after else None,
-            "expected_build": self.expected_build or (after["os"]["build_ubr"] if after and not self.results else None),
+            # With a restart pending, nobody knows the build after it.
+            "expected_build": self.expected_build
+            or (after["os"]["build_ubr"] if after and not self.results and pending is False else None),
             "restart_required": pending,
+            "restart_first": self.restart_first,
             "receipt": self.receipt.as_dict(after, self.kbs_installed, may=self._may()),
         }
         if self.searched:

@@ -169,7 +169,7 @@ def _doubts(facts: Mapping[str, Any], decision: _Decision, policy: Policy) -> li
     return [
         doubt
         for doubt in (
-            _pending_doubt(facts.get("restart_pending")),
+            _pending_doubt(facts.get("restart_pending"), decision),
             _clock_doubt(facts.get("boot") or {}, policy),
             _disk_doubt(facts.get("hardware") or {}, decision, policy),
             _policy_doubt(facts.get("update_policy")) if decision.action == HOTPATCH else None,
@@ -178,9 +178,10 @@ def _doubts(facts: Mapping[str, Any], decision: _Decision, policy: Policy) -> li
     ]
 
 
-def _pending_doubt(pending: Mapping[str, Any] | None) -> tuple[str, str] | None:
+def _pending_doubt(pending: Mapping[str, Any] | None, decision: _Decision) -> tuple[str, str] | None:
     state = (pending or {}).get("pending")
-    if state is False:
+    # A server that is to restart anyway restarts first: it may be this very update, whose run was cut off.
+    if state is False or (state is True and decision.action in RESTARTING):
         return None
     if state is True:
         sources = ", ".join(pending_sources(pending))

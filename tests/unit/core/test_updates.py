@@ -311,6 +311,17 @@ def test_baseline_mode_takes_the_missed_baseline_and_leaves_the_other_update() -
     assert [each["kb"] for each in result["refused"]] == ["KB5072033"]
 
 
+@pytest.mark.parametrize("waits", [True, None])
+def test_a_pending_restart_comes_before_a_baseline(waits: bool | None) -> None:
+    baseline = offer("KB5066835", "2025-10 Security Update (KB5066835) (26100.6899)", bootstrapper=False)
+    missed = facts("26100.6508", ("KB5065474",), restart_pending=pending(waits))
+    server = Script(missed, missed, search={"updates": [baseline]})
+    result = run(server, mode="baseline")
+    assert server.runner.asked == ["search"]
+    assert (result["restart_first"], result["changed"], result["expected_build"]) == (True, False, None)
+    assert "restart" in result["refused"][0]["refused"]
+
+
 def test_search_mode_installs_nothing_and_judges_everything() -> None:
     server = Script(BEHIND, BEHIND)
     result = run(server, mode="search")

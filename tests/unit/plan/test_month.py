@@ -141,6 +141,14 @@ def test_a_doubt_refuses(changes: dict[str, Any], code: str) -> None:
     assert step(healthy("26100.7392", ["KB5072014"], **changes))["outcome_if_nothing"] == "current"
 
 
+def test_a_pending_restart_does_not_keep_a_server_from_the_restart_it_is_to_have() -> None:
+    pending = {"pending": True, "sources": {"component_based_servicing": True}}
+    found = step(healthy("26100.6508", ["KB5065474"], restart_pending=pending), policy=EVERYTHING)
+    assert (found["action"], found["allowed"]) == ("baseline", True)
+    unread = step(healthy("26100.6508", ["KB5065474"], restart_pending={"pending": None}), policy=EVERYTHING)
+    assert (unread["action"], unread["reason_code"]) == ("refuse", "restart_pending_unknown")
+
+
 def test_all_doubts_are_said_at_once() -> None:
     pending = {"pending": True, "sources": {"computer_rename": True, "pending_file_rename": True}}
     reason = step(healthy(restart_pending=pending, boot={"clock_skew_seconds": 7200}))["reason"]
@@ -242,7 +250,8 @@ def test_no_doubtful_server_is_ever_touched(
         assert (vbs, pending, found["track"]) == (2, False, "hotpatch")
         assert found["restart_reason"] is None
     if found["allowed"]:
-        assert pending is False
+        assert pending is not None
+        assert pending is False or found["restart_reason"] in reasons
         assert found["expected_kbs"]
         assert found["action"] == "hotpatch" or found["restart_reason"] in reasons
     else:
