@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge import catalogue_of
-from ansible_collections.winops.hotpatch.plugins.module_utils._core.record import Reading
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.record import RECORDS_OPTION, Reading
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import CATALOGUE_OPTIONS, Spec
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.table import table_lines
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.enrollment import DECLARED, INSTALLED
@@ -24,19 +24,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.waves import
 SPEC = Spec(
     {
         **CATALOGUE_OPTIONS,
-        "servers": {
-            "type": "list",
-            "elements": "dict",
-            "required": True,
-            "options": {
-                "name": {"type": "str", "required": True},
-                "read": {"type": "dict", "required": True},
-                # The same records go to month_report, which uses more of them.
-                "read_after": {"type": "dict"},
-                "install": {"type": "dict"},
-                "wave": {"type": "dict"},
-            },
-        },
+        "servers": RECORDS_OPTION,
         "restart_reasons": {
             "type": "list",
             "elements": "str",

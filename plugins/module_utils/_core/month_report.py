@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge import catalogue_at
-from ansible_collections.winops.hotpatch.plugins.module_utils._core.record import Reading, done
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.record import RECORDS_OPTION, Reading, done
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.report_page import lead_sentence, page
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import Spec
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.table import table_lines
@@ -26,18 +26,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue
 SPEC = Spec(
     {
         "plan": {"type": "dict", "required": True},
-        "servers": {
-            "type": "list",
-            "elements": "dict",
-            "required": True,
-            "options": {
-                "name": {"type": "str", "required": True},
-                "read": {"type": "dict", "required": True},
-                "read_after": {"type": "dict"},
-                "install": {"type": "dict"},
-                "wave": {"type": "dict"},
-            },
-        },
+        "servers": RECORDS_OPTION,
         "directory": {"type": "path"},
     }
 )

@@ -10,6 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+#: A list of records, one for each server: month_plan looks at ``read`` alone, month_report at all of it.
+RECORDS_OPTION: dict[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "required": True,
+    "options": {
+        "name": {"type": "str", "required": True},
+        "read": {"type": "dict", "required": True},
+        "read_after": {"type": "dict"},
+        "install": {"type": "dict"},
+        "wave": {"type": "dict"},
+    },
+}
+
 
 @dataclass(frozen=True)
 class Reading:

@@ -50,7 +50,7 @@ class Session:
         return normal(text, self.directory)
 
     def encode(self, text: str) -> bytes:
-        """Text in this session's code page; what it cannot show becomes a question mark."""
+        """Text in the code page of the session; what it cannot show becomes a question mark."""
         return text.encode(_ENCODINGS.get(self.codepage, "cp437"), errors="replace")
 
     def decode(self, data: bytes) -> str:

@@ -15,7 +15,14 @@ import pytest
 from ansible_collections.winops.hotpatch.plugins.module_utils._core import month_plan, month_report
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import HotpatchError, InvalidInput
-from tests.unit.core.server_facts import read
+from tests.unit.server_facts import healthy
+
+
+def read(build: str = "26100.7092", kbs: list[str] | None = None, **parts: dict[str, Any] | None) -> dict[str, Any]:
+    """The result of host_info for such a server, as far as the plan looks at it."""
+    declared = {"enrolled": None, "opted_out": None}
+    return {"changed": False, "server": healthy(build, kbs, **parts), "declared": declared}
+
 
 GONE = {"unreachable": True, "msg": "lost01: nothing answers.", "error": {"code": "unreachable"}}
 
@@ -47,15 +54,15 @@ def plan_of(servers: dict[str, dict[str, Any]], shown: list[str] | None = None, 
 
 
 def fleet() -> dict[str, dict[str, Any]]:
-    missed = ("26100.6508", ("KB5065474",))
+    missed = ("26100.6508", ["KB5065474"])
     return {
         "web01": read(),
         "old01": read(*missed),
         "old02": read(*missed),
         "old03": read(*missed),
         "old04": read(*missed),
-        "off01": read("26100.6905", ("KB5070881",)),
-        "new01": read("26100.7392", ("KB5072014",)),
+        "off01": read("26100.6905", ["KB5070881"]),
+        "new01": read("26100.7392", ["KB5072014"]),
         "lost01": GONE,
     }
 
@@ -109,7 +116,7 @@ def report_of(records: list[dict[str, Any]], directory: Path | None = None, chec
     return month_report.run(call(params, check_mode=check_mode))
 
 
-HOTPATCHED = read("26100.7392", ("KB5072014",))
+HOTPATCHED = read("26100.7392", ["KB5072014"])
 
 
 def test_the_report_says_what_was_read_and_not_what_was_hoped(tmp_path: Path) -> None:

@@ -23,10 +23,10 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
     Refused,
     UpdateFailed,
 )
-from tests.unit.core.server_facts import facts
+from tests.unit.server_facts import healthy as facts
 
-BEHIND = facts("26100.7092", ("KB5068966",))
-PATCHED = facts("26100.7392", ("KB5072014",))
+BEHIND = facts("26100.7092", ["KB5068966"])
+PATCHED = facts("26100.7392", ["KB5072014"])
 ERROR_UNKNOWN = {"stage": "evaluating", "hresult": "0x80240068", "hresult_signed": -2145124248, "message": "no answer"}
 
 
@@ -189,7 +189,7 @@ def test_nothing_is_installed_unless_all_three_witnesses_say_yes(
     forecast: tuple[str, Any], policy_value: bool | None, pending_value: bool | None
 ) -> None:
     before = facts(
-        "26100.7092", ("KB5068966",), update_policy=policy(policy_value), restart_pending=pending(pending_value)
+        "26100.7092", ["KB5068966"], update_policy=policy(policy_value), restart_pending=pending(pending_value)
     )
     server = Script(before, PATCHED, evaluate=forecast[1])
     try:
@@ -221,7 +221,7 @@ def test_a_server_that_has_everything_is_not_changed() -> None:
 
 def test_a_client_is_refused_before_anything_is_asked() -> None:
     client = facts(
-        "26100.7092", (), os={"product_type": 1, "edition_id": "Professional", "installation_type": "Client"}
+        "26100.7092", [], os={"product_type": 1, "edition_id": "Professional", "installation_type": "Client"}
     )
     server = Script(client, client)
     with pytest.raises(Refused, match="web01 runs Windows 11, which is not a server"):
@@ -273,9 +273,9 @@ def test_work_of_a_lost_controller_is_followed_and_counted_and_not_repeated() ->
 @pytest.mark.parametrize(
     ("after", "words"),
     [
-        (facts("26100.7392", ("KB5072014",), boot={"last_boot": "2025-12-20T10:05:00Z"}), "restarted"),
-        (facts("26100.7392", ("KB5072014",), restart_pending=pending(True)), "newly pending"),
-        (facts("26100.7392", ("KB5072014",), restart_pending=pending(None)), "could not be read"),
+        (facts("26100.7392", ["KB5072014"], boot={"last_boot": "2025-12-20T10:05:00Z"}), "restarted"),
+        (facts("26100.7392", ["KB5072014"], restart_pending=pending(True)), "newly pending"),
+        (facts("26100.7392", ["KB5072014"], restart_pending=pending(None)), "could not be read"),
     ],
 )
 def test_a_broken_promise_is_a_failure_that_says_so(after: dict[str, Any], words: str) -> None:
@@ -293,8 +293,8 @@ def test_a_server_lost_after_the_install_is_no_success() -> None:
 
 def test_baseline_mode_takes_the_missed_baseline_and_leaves_the_other_update() -> None:
     baseline = offer("KB5066835", "2025-10 Security Update (KB5066835) (26100.6899)", bootstrapper=False)
-    missed = facts("26100.6508", ("KB5065474",))
-    pending_after = facts("26100.6508", ("KB5065474",), restart_pending=pending(True))
+    missed = facts("26100.6508", ["KB5065474"])
+    pending_after = facts("26100.6508", ["KB5065474"], restart_pending=pending(True))
     outcome = {"result_code": 2, "hresult": "0x00000000", "hresult_signed": 0, "restart_required": True}
     server = Script(
         missed,
@@ -314,7 +314,7 @@ def test_baseline_mode_takes_the_missed_baseline_and_leaves_the_other_update() -
 @pytest.mark.parametrize("waits", [True, None])
 def test_a_pending_restart_comes_before_a_baseline(waits: bool | None) -> None:
     baseline = offer("KB5066835", "2025-10 Security Update (KB5066835) (26100.6899)", bootstrapper=False)
-    missed = facts("26100.6508", ("KB5065474",), restart_pending=pending(waits))
+    missed = facts("26100.6508", ["KB5065474"], restart_pending=pending(waits))
     server = Script(missed, missed, search={"updates": [baseline]})
     result = run(server, mode="baseline")
     assert server.runner.asked == ["search"]

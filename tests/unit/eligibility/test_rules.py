@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.blockers import fix_plan
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.enrollment import known_enrollment
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.rules import evaluate, product_of
-from tests.unit.eligibility.server_facts import healthy
+from tests.unit.server_facts import healthy
 
 
 def codes(facts: dict[str, Any], **hints: Any) -> list[str]:

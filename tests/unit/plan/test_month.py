@@ -18,7 +18,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.month import
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.policy import Policy
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.waves import gate, waves
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue import Catalogue
-from tests.unit.eligibility.server_facts import healthy
+from tests.unit.server_facts import healthy
 
 SHIPPED = Catalogue.shipped()
 STRICT = Policy()

@@ -29,7 +29,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.products import Product, identify_product
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.tracks import standing
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.verdicts import Verdict, judge
-from tests.unit.eligibility.server_facts import healthy
+from tests.unit.server_facts import healthy
 
 WS2025 = identify_product(26100, 3, "ServerStandard", 7, "Server")
 WS2022 = identify_product(20348, 3, "ServerTurbine", 407, "Server")

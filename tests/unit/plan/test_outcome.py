@@ -16,7 +16,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.month import
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.outcome import OUTCOMES, conclude, totals
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.policy import Policy
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue import Catalogue
-from tests.unit.eligibility.server_facts import healthy
+from tests.unit.server_facts import healthy
 
 DECEMBER = Catalogue.shipped(date(2025, 12, 20))
 ALL = Policy(frozenset({"baseline", "missed_baseline", "off_track", "lcu"}))
