@@ -108,10 +108,11 @@ class _Run:
         self.mode: str = call.params["mode"]
         self.deadline = call.monotonic() + call.params["timeout"]
         poll = float(call.params["poll_interval"])
+        self.pause = min(1.0, poll)
         self.server = call.server()
         self.runner = self.server.updates(
             call.params["run_id"] or f"{call.now():%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
-            Pace(first=min(1.0, poll), last=poll, progress=3 * poll),
+            Pace(first=self.pause, last=poll, progress=3 * poll),
         )
         self.before: dict[str, Any] = {}
         self.offered: list[Offered] = []
@@ -241,6 +242,8 @@ class _Run:
         self.call.progress("other update work is under way; following it to its end")
         other = self.runner.attach(seconds=self.deadline - self.call.monotonic(), progress=self._show)
         if other is None:
+            # It ended meanwhile, or gave way to another call: look again, but not without a pause.
+            self.call.sleep(self.pause)
             return
         self.attached = True
         self.receipt.operation(other)
