@@ -2,6 +2,8 @@
 # PYTHON=python3.13 chooses the interpreter; MONTH=2025-10 the month that the demo and the lab play.
 
 MONTH ?= 2025-12
+# Of demo/run.py: --twice, --transport ntlm or https
+OPTIONS ?=
 # in SET COMMAND: run it with requirements/SET.txt installed and the collection in place
 in = @python=$$(scripts/find-python) && exec "$$python" -m scripts.in_environment
 lab = ansible_collections.winops.hotpatch.plugins.plugin_utils._lab
@@ -18,7 +20,7 @@ help:
 	@echo 'make changelog  turn changelogs/fragments into CHANGELOG.md          make clean    remove what these made'
 
 demo:
-	$(in) demo python demo/run.py --month '$(MONTH)'
+	$(in) demo python demo/run.py --month '$(MONTH)' $(OPTIONS)
 
 lab:
 	$(in) demo scripts/collection-python -m $(lab) --fleet 'demo/months/$(MONTH).yml' --out .lab

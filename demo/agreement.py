@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 #: OperationResultCode of the Windows Update Agent.
-_SUCCEEDED = 2
+SUCCEEDED = 2
 
 
 def disagreements(
@@ -59,7 +59,7 @@ def _against_truth(server: dict[str, Any], truth: dict[str, Any]) -> list[str]:
         wrong.append(f"reported restarted={server['restarted']}, and the lab saw {restarts} restarts")
     if restarts and server["outcome"] != "baselined":
         wrong.append(f"was restarted, and its outcome is {server['outcome']}")
-    succeeded = [install["kb"] for install in truth["installs"] if install["result_code"] == _SUCCEEDED]
+    succeeded = [install["kb"] for install in truth["installs"] if install["result_code"] == SUCCEEDED]
     done = sorted(set(succeeded))
     if done != sorted(server["kbs_installed"]):
         wrong.append(f"reported {sorted(server['kbs_installed'])} installed, and the lab installed {done}")
