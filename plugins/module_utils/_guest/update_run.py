@@ -49,6 +49,10 @@ OFFERED = "IsInstalled=0 and IsHidden=0"
 #: Runs whose files stay on the server.
 KEEP_RUNS = 20
 
+#: Last results of a task that tell of no failed start of its program: the script's own, and "has not run yet" (0x41303,
+#: SCHED_S_TASK_HAS_NOT_RUN), which a task shows that was registered anew while it ran.
+_NO_FAULT = (update_script.EXIT_DONE, update_script.EXIT_NOT_STARTED, 0x41303)
+
 #: Below the Windows folder; a 64-bit task gets the 64-bit host there.
 _POWERSHELL = r"System32\WindowsPowerShell\v1.0\powershell.exe"
 
@@ -331,6 +335,7 @@ class UpdateRunner:
         next_progress = began_at + (self._pace.progress if fresh else 0)
         trouble: HotpatchError | None = None
         first = not fresh
+        ran = False
         while True:
             if not first:
                 self._wait(start, wait, deadline, trouble)
@@ -356,25 +361,30 @@ class UpdateRunner:
                     shown = now
                     progress(now)
             if look.under_way:
+                ran = True
                 continue
             if fresh and not look.began(start):
-                self._give_way(start, look)
+                self._give_way(start, look, ran)
                 if self._clock() - began_at < self._pace.grace:
                     continue
             if look.result is not None and look.spoiled(start):
                 self._read(start, look.result)  # says what is wrong with it
             raise self._lost(start) if look.began(start) else self._never_began(start)
 
-    def _give_way(self, start: Start, look: _Look) -> None:
+    def _give_way(self, start: Start, look: _Look, ran: bool) -> None:
         """Tell when another call started at the same moment: both found nothing running, and the task takes one only.
 
-        :raises Busy: the files name another start than ours, or a run that was not there before.
+        :param ran: whether the task was seen at work since our start.
+        :raises Busy: the files name another start than ours, or a run that was not there before, or the task worked
+            without fault and not for us.
         """
         other = look.current.run_id if look.current not in (None, start) else None
         if other is None and look.request is not None and look.request.get("nonce") != start.nonce:
             other = start.run_id
         if other is None:
             other = next((run_id for run_id in look.run_ids if run_id not in self._known_runs), None)
+        if other is None and ran and self._last_result() in _NO_FAULT:
+            other = next((run_id for run_id in look.run_ids if run_id != start.run_id), None)
         if other is not None:
             raise Busy(
                 f"{self._server}: run {other} began on the server at the same moment, so {start.operation} of run"
