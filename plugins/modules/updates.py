@@ -64,8 +64,8 @@ options:
     default: default
   run_id:
     description:
-      - Name of this run on the server. Calling again with the same name attaches to what the run is at. Once it is over,
-        a call searches anew, and what is installed is not installed or counted again.
+      - Name of this run on the server. Calling again with the same name attaches to what the run is at. Once it is
+        over, a call searches anew, and what is installed is not installed or counted again.
       - When left out, a name is made; work of an earlier call that is still under way is attached to all the same.
     type: str
   timeout:
