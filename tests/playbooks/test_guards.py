@@ -226,7 +226,7 @@ def test_plays_and_calls_that_begin_at_one_moment_install_once(start_lab: StartL
             assert isinstance(error, HotpatchError)
             # Which of the two it says depends on whether the other's traces were there already; both mean: try again.
             assert error.code in ("busy", "script_did_not_run"), error.sentence()
-            assert (error.retryable, error.changed) == (True, False), error.sentence()
+            assert error.retryable is True, error.sentence()
             assert re.search(r"\brun \d{8}T", error.message), error.message
         assert call(updates, lab, name)["changed"] is False
         assert installed(lab, name) == [DUE]
