@@ -139,6 +139,11 @@ class _Case:
     def _nothing_done(self, halted: str | None) -> tuple[str, str]:
         reason = str(self.step["reason"])
         if self.step["allowed"]:
+            if halted is None and self._reached(self.step["expected_build"]):
+                return (
+                    "current",
+                    f"It has {self.step['expected_kbs'][-1]} by now, installed by somebody else than this run.",
+                )
             return "skipped", halted or f"{reason} The run ended before its turn."
         if self.build_after != self.build_before:
             reason += f" Its build changed from {self.build_before} to {self.build_after} meanwhile, not by this run."

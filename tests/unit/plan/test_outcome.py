@@ -50,6 +50,14 @@ def test_a_hotpatch_that_held_its_promise() -> None:
     assert json.loads(json.dumps(found)) == found
 
 
+def test_a_server_that_somebody_else_patched_meanwhile_is_current() -> None:
+    found = run(healthy(), HOTPATCHED)
+    assert (found["outcome"], found["kbs_installed"]) == ("current", [])
+    assert "somebody else" in found["reason"]
+    assert outcome(healthy(), healthy()) == "skipped"
+    assert outcome(healthy(), HOTPATCHED, halted="Halted.") == "skipped"
+
+
 def test_a_hotpatch_whose_promise_broke() -> None:
     restarted = run(healthy(), healthy("26100.7392", boot=REBOOTED), installs=[DONE])
     assert (restarted["outcome"], restarted["restarted"]) == ("failed", True)
