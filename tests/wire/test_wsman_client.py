@@ -325,11 +325,12 @@ class Relay:
         self._threads[0].start()
 
     def cut(self) -> None:
-        for pair in self.pairs:
+        # Only those of now: the client may be back with another one before the last is shut down.
+        pairs, self.pairs = self.pairs, []
+        for pair in pairs:
             for end in pair:
                 with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
-        self.pairs.clear()
 
     def close(self) -> None:
         with suppress(OSError):
