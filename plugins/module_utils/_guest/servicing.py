@@ -17,19 +17,14 @@ from typing import Any
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import BadAnswer
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.facts_shell import pending_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.ports import ClientPort
-from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.values import as_datetime, as_int, as_str
+from ansible_collections.winops.hotpatch.plugins.module_utils._guest.registry import MISSING, Absent, GuestRegistry
+from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.values import as_datetime, as_str
 
 CIMV2 = "root/cimv2"
-
-#: HKEY_LOCAL_MACHINE, as StdRegProv wants it.
-_LOCAL_MACHINE = 0x80000002
 
 _CBS = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing"
 _AUTO_UPDATE = r"SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update"
 _NAMES = r"SYSTEM\CurrentControlSet\Control\ComputerName"
-
-#: StdRegProv's "there is no such key"; ReturnValue is a Windows error code.
-_NO_KEY = 2
 
 _CBS_SOURCES = {
     "component_based_servicing": "RebootPending",
@@ -86,16 +81,20 @@ def read_boot(client: ClientPort, server: str) -> Boot:
 
 def read_servicing(client: ClientPort) -> Servicing:
     """The component store's markers and whether its worker runs, in two requests."""
-    return Servicing(_cbs(client), _worker_runs(client))
+    return Servicing(_cbs(GuestRegistry(client, "The server")), _worker_runs(client))
 
 
 def read_pending(client: ClientPort) -> dict[str, Any]:
     """``pending`` and ``sources`` of a restart that is pending, as in the facts, in four requests."""
-    sources = _cbs(client)
-    update = _subkeys(client, _AUTO_UPDATE)
+    registry = GuestRegistry(client, "The server")
+    sources = _cbs(registry)
+    update = _present(registry.subkeys(_AUTO_UPDATE))
     sources["windows_update"] = None if update is None else "rebootrequired" in update
-    names = [_string(client, rf"{_NAMES}\{part}", "ComputerName") for part in ("ActiveComputerName", "ComputerName")]
-    sources["computer_rename"] = names[0].lower() != names[1].lower() if names[0] and names[1] else None
+    active, wanted = (
+        registry.text(rf"{_NAMES}\{part}", "ComputerName") for part in ("ActiveComputerName", "ComputerName")
+    )
+    known = isinstance(active, str) and isinstance(wanted, str) and active and wanted
+    sources["computer_rename"] = str(active).lower() != str(wanted).lower() if known else None
     return {"pending": pending_of(sources), "sources": sources}
 
 
@@ -105,8 +104,8 @@ def running_automatic_services(client: ClientPort) -> list[str]:
     return sorted(name for row in client.enumerate(CIMV2, query) if (name := as_str(row, "Name")))
 
 
-def _cbs(client: ClientPort) -> dict[str, bool | None]:
-    keys = _subkeys(client, _CBS)
+def _cbs(registry: GuestRegistry) -> dict[str, bool | None]:
+    keys = _present(registry.subkeys(_CBS))
     return {source: None if keys is None else key.lower() in keys for source, key in _CBS_SOURCES.items()}
 
 
@@ -115,31 +114,8 @@ def _worker_runs(client: ClientPort) -> bool:
     return any(True for _row in client.enumerate(CIMV2, query, limit=1))
 
 
-def _subkeys(client: ClientPort, path: str) -> set[str] | None:
-    """The names of the keys in a key, in lower case; none when it is absent, None when it could not be read."""
-    answer = client.invoke(
-        CIMV2,
-        "StdRegProv",
-        "EnumKey",
-        {"hDefKey": _LOCAL_MACHINE, "sSubKeyName": path},
-        arrays=("sNames",),
-        repeatable=True,
-    )
-    code = as_int(answer, "ReturnValue")
-    if code == _NO_KEY:
-        return set()
-    names = answer.get("sNames")
-    if code != 0 or not isinstance(names, list):
-        return None
-    return {name.lower() for name in names if isinstance(name, str)}
-
-
-def _string(client: ClientPort, path: str, name: str) -> str | None:
-    answer = client.invoke(
-        CIMV2,
-        "StdRegProv",
-        "GetStringValue",
-        {"hDefKey": _LOCAL_MACHINE, "sSubKeyName": path, "sValueName": name},
-        repeatable=True,
-    )
-    return as_str(answer, "sValue") if as_int(answer, "ReturnValue") == 0 else None
+def _present(keys: frozenset[str] | Absent) -> frozenset[str] | None:
+    """The keys that are there: none in a key that is absent, None when that could not be read."""
+    if isinstance(keys, frozenset):
+        return keys
+    return frozenset() if keys is MISSING else None
