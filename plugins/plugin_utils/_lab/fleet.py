@@ -25,6 +25,8 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.editions impo
     edition_of,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fault_kinds import FaultError, check_fault
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.policy_values import place as policy_place
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.registry import REG_DWORD
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.update_rows import find_update
 
 try:
@@ -96,6 +98,11 @@ class ServerSpec:
     winrm: WinRmSettings = WinRmSettings()
     username: str = "Administrator"
     password: str | None = None
+    policy: Mapping[str, str | int] = field(default_factory=dict)
+    domain_policy: Mapping[str, str | int] = field(default_factory=dict)
+    mdm_policy: Mapping[str, str | int] = field(default_factory=dict)
+    local_update_option: int | None = None
+    wsus: tuple[str, ...] | None = None
     groups: tuple[str, ...] = ()
     vars: Mapping[str, Any] = field(default_factory=dict)
 
@@ -212,6 +219,12 @@ def server_from(row: Mapping[str, Any], where: str) -> ServerSpec:
             raise FleetError(f"{where}: 'extra_kbs' holds {kb!r}; a KB looks like KB5066835.")
     if "winrm" in values and not isinstance(values["winrm"], WinRmSettings):
         values["winrm"] = _winrm(values["winrm"], where)
+    for key in ("policy", "domain_policy", "mdm_policy"):
+        values[key] = _policy(values.get(key, {}), f"{where}: {key}", known=key != "mdm_policy")
+    if values.get("local_update_option") not in (None, 1, 2, 3, 4, 5):
+        raise FleetError(f"{where}: 'local_update_option' must be a number from 1 to 5.")
+    if values.get("wsus") is not None:
+        _texts(values, "wsus", None, where)
     values["vars"] = _mapping(values.get("vars", {}), f"{where}: vars")
     values["faults"] = _faults(values.get("faults", ()), where)
     spec = ServerSpec(**values)
@@ -219,8 +232,24 @@ def server_from(row: Mapping[str, Any], where: str) -> ServerSpec:
     return spec
 
 
+def _policy(raw: Any, where: str, *, known: bool) -> dict[str, str | int]:
+    """Policy values by their names; ``known``: the lab has to know where the value stands, and of which type it is."""
+    values = dict(_mapping(raw, where))
+    for name, value in values.items():
+        found = policy_place(name) if known else None
+        if known and found is None:
+            raise FleetError(f"{where}: the lab knows no policy value {name!r}.")
+        fits = isinstance(value, str | int) and not isinstance(value, bool)
+        if not fits or (found is not None and isinstance(value, int) != (found[2] == REG_DWORD)):
+            kind = "a number or a text" if found is None else "a number" if found[2] == REG_DWORD else "a text"
+            raise FleetError(f"{where}: {name!r} must be {kind}, not {value!r}.")
+    return values
+
+
 def _check_together(spec: ServerSpec, where: str) -> None:
     product = spec.product_data
+    if spec.domain_policy and spec.domain is None:
+        raise FleetError(f"{where}: 'domain_policy' needs 'domain': only a member has policies of a domain.")
     if edition_of(product, spec.edition) is None:
         allowed = ", ".join(edition_ids(product))
         raise FleetError(f"{where}: {spec.product} has no edition {spec.edition!r}; it has {allowed}.")

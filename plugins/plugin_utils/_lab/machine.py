@@ -18,6 +18,7 @@ from typing import Any
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import (
     cmd_parser,
     faults,
+    policies,
     registry_content,
     wmi_computer,
     wmi_registry,
@@ -109,6 +110,7 @@ class Machine:
             module.add_classes(self.repository, self)
         self._programs = programs(self.windows_directory, arc_agent=spec.arc != "none")
         registry_content.fill(self.registry, spec, self.services, self.hostname, self.updates.ubr)
+        policies.lay(self)
         for source in spec.restart_pending:
             registry_content.mark_pending(self.registry, source, self.hostname)
         self._lay_files()
