@@ -30,7 +30,7 @@ CACHE = CHECKOUT / ".cache"
 def fingerprint(name: str) -> str:
     """Hash all that decides what the set holds: its file, the files it includes, and the Python."""
     digest = hashlib.sha256(sys.version.encode() + sys.prefix.encode())
-    for included in ("../meta/ee-requirements", *SETS[: SETS.index(name) + 1]):
+    for included in ("../meta/ee-requirements", "../meta/azure-requirements", *SETS[: SETS.index(name) + 1]):
         digest.update((CHECKOUT / "requirements" / f"{included}.txt").read_bytes())
     return digest.hexdigest()
 

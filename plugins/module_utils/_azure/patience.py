@@ -1,0 +1,279 @@
+# Copyright (c) 2026, the winops.hotpatch contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file is private to the winops.hotpatch collection; it may change without notice.
+"""The one policy of our ARM pipeline: it signs, brakes, repeats what may be repeated, and says errors in words.
+
+The SDK's own policies are not used, because they repeat a POST after 503 (a second installation could start), register
+resource providers by themselves, and know no rate. Here:
+
+- 429: nothing was done, so any request is repeated after the time ARM names.
+- 500, 502, 503, 504, and answers that were lost: a read is repeated. A write may have been carried out: it ends in
+  :class:`WriteOutcomeUnknown`, and whoever wrote reads before writing again.
+- A connection that was never made: anything is repeated, a few times.
+- 401: one new token, one repetition.
+
+Every repetition takes a token of the bucket like any other request.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import threading
+import time
+import uuid
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import (
+    ArmUnavailable,
+    Throttled,
+    WriteOutcomeUnknown,
+    arm_code_and_words,
+    error_of,
+)
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.credentials import TokenSource
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.packages import azure
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.token_bucket import Brake, kind_of
+from ansible_collections.winops.hotpatch.plugins.module_utils._errors import BadAnswer, HotpatchError
+
+_TRIES = 5
+#: Without a deadline of the caller's, a request that is throttled again and again ends after so many seconds.
+_LONGEST_THROTTLING = 900.0
+_UNAVAILABLE = (408, 500, 502, 503, 504)
+_SUBSCRIPTION = re.compile(r"/subscriptions/([^/?]+)", re.IGNORECASE)
+_CLAIMS = re.compile(r'claims="([^"]+)"')
+_REMAINING = "x-ms-ratelimit-remaining-subscription-"
+_HEADERS = {"read": "reads", "write": "writes", "delete": "deletes"}
+
+
+@dataclass
+class Traffic:
+    """What was sent, counted over all threads of a task."""
+
+    requests: int = 0
+    throttled: int = 0
+    repeated: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        return {"requests": self.requests, "throttled": self.throttled, "repeated": self.repeated}
+
+
+@dataclass
+class _Asked:
+    """One request of a caller, over all its repetitions."""
+
+    doing: str
+    deadline: float
+    method: str
+    kind: str
+    may_repeat: bool
+    url: str
+    subscription: str
+    tries: int = 0
+    renewed: bool = False
+
+
+class Patience:
+    """See the head of the file. It takes from the request's options what is its own, and leaves the rest to azure-core.
+
+    - ``doing``: what is being done, the beginning of every sentence about it.
+    - ``deadline``: by the monotonic clock; nothing is waited for beyond it.
+    - ``reads_only``: a POST that changes nothing, such as a query.
+    - ``bucket``: another bucket than the method's.
+    """
+
+    next: Any = None
+
+    def __init__(
+        self,
+        tokens: TokenSource,
+        brake: Brake,
+        endpoint: str,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._tokens = tokens
+        self._brake = brake
+        self._home = urlsplit(endpoint)
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self.traffic = Traffic()
+        #: One for the whole task: Azure's activity log can be searched for it.
+        self.correlation_id = str(uuid.uuid4())
+
+    def send(self, request: Any) -> Any:
+        """Send until there is an answer to give, or an error to raise."""
+        options = request.context.options
+        http = request.http_request
+        method = http.method.upper()
+        kind = options.pop("bucket", None) or kind_of(method)
+        found = _SUBSCRIPTION.search(http.url)
+        asked = _Asked(
+            doing=options.pop("doing", f"{method} {urlsplit(http.url).path}"),
+            deadline=options.pop("deadline", None) or self._monotonic() + _LONGEST_THROTTLING,
+            method=method,
+            kind=kind,
+            may_repeat=bool(options.pop("reads_only", False)) or method in ("GET", "HEAD"),
+            url=http.url,
+            subscription=found[1] if found else "",
+        )
+        self._check_address(asked)
+        while True:
+            answer = self._once(request, asked)
+            if answer is not None:
+                return answer
+
+    def _once(self, request: Any, asked: _Asked) -> Any:
+        """One attempt; None when there is to be another."""
+        exceptions = azure("azure.core.exceptions")
+        headers = request.http_request.headers
+        token = self._tokens.token()
+        headers["Authorization"] = f"Bearer {token}"
+        headers["x-ms-client-request-id"] = str(uuid.uuid4())
+        headers["x-ms-correlation-request-id"] = self.correlation_id
+        bucket = self._brake.bucket(asked.subscription, asked.kind)
+        bucket.take()
+        with self._lock:
+            self.traffic.requests += 1
+        try:
+            response = self.next.send(request)
+            status = int(response.http_response.status_code)
+            document = None if status < 300 else _document(response.http_response)
+        except exceptions.ServiceRequestError as error:
+            return self._again(asked, self._not_reached(asked, error), None)
+        except (exceptions.AzureError, OSError) as error:
+            return self._lost(asked, f"the answer was lost ({_first_line(error)})")
+        if status < 300:
+            self._heed(asked, response.http_response.headers)
+            return response
+        answered = response.http_response.headers
+        if status < 400:
+            raise BadAnswer(f"{asked.doing}: Azure answered HTTP {status}, which ARM never does.")
+        if status == 401 and not asked.renewed:
+            asked.renewed = True
+            if self._tokens.renewed(token, _claims(answered)) is not None:
+                return self._repeat()
+        wait = _seconds(answered, time.time)
+        if status == 429:
+            with self._lock:
+                self.traffic.throttled += 1
+            wait = wait if wait is not None else min(2.0 ** asked.tries, 60.0)
+            asked.tries += 1
+            if self._monotonic() + wait > asked.deadline:
+                raise self._said(asked, status, document, Throttled)
+            bucket.hold(wait)
+            return self._repeat()
+        if status in _UNAVAILABLE:
+            if not asked.may_repeat:
+                code, words = arm_code_and_words(document)
+                shown = f"HTTP {status}{f' {code}' if code else ''}{f': {words}' if words else ''}"
+                return self._lost(asked, f"Azure answered {shown}", status)
+            return self._again(asked, self._said(asked, status, document), wait)
+        raise self._said(asked, status, document)
+
+    def _repeat(self) -> None:
+        with self._lock:
+            self.traffic.repeated += 1
+
+    def _again(self, asked: _Asked, error: HotpatchError, wait: float | None) -> None:
+        """Pause before another attempt, or give the error when there were enough."""
+        asked.tries += 1
+        pause = wait if wait is not None else min(2.0 ** (asked.tries - 1), 30.0) * random.uniform(0.5, 1.0)  # noqa: S311
+        if asked.tries >= _TRIES or self._monotonic() + pause > asked.deadline:
+            raise error
+        self._sleep(pause)
+        self._repeat()
+
+    def _lost(self, asked: _Asked, why: str, status: int = 0) -> None:
+        if asked.may_repeat:
+            return self._again(asked, ArmUnavailable(f"{asked.doing}: {why}.", status=status), None)
+        raise WriteOutcomeUnknown(
+            f"{asked.doing}: {why}, so that it is not known whether it was carried out.",
+            hint="Read the state before it is tried again.",
+            status=status,
+        )
+
+    def _not_reached(self, asked: _Asked, error: Exception) -> ArmUnavailable:
+        return ArmUnavailable(
+            f"{asked.doing}: {self._home.netloc} cannot be reached ({_first_line(error)}).",
+            hint="Check the network, the proxy (HTTPS_PROXY), the cloud, and ca_path where TLS is inspected.",
+        )
+
+    def _said(
+        self, asked: _Asked, status: int, document: Any, expected: type[HotpatchError] | None = None
+    ) -> HotpatchError:
+        error = error_of(status, document, asked.doing, self._tokens.account.words)
+        if expected is not None and not isinstance(error, expected):
+            return expected(error.message, hint=error.hint)
+        return error
+
+    def _heed(self, asked: _Asked, headers: Mapping[str, str]) -> None:
+        """ARM tells how much is left: others may be using the same account."""
+        left = headers.get(_REMAINING + _HEADERS.get(asked.kind, "")) if asked.kind in _HEADERS else None
+        if left is not None and left.isdigit():
+            self._brake.bucket(asked.subscription, asked.kind).no_more_than(float(left))
+
+    def _check_address(self, asked: _Asked) -> None:
+        """The token goes to ARM and nowhere else, whatever address an answer has named."""
+        parts = urlsplit(asked.url)
+        home, host = self._home.hostname or "", parts.hostname or ""
+        if parts.scheme != self._home.scheme or parts.port != self._home.port or (
+            host != home and not host.endswith(f".{home}")
+        ):
+            raise BadAnswer(f"{asked.doing}: Azure names an address that is not its own ({parts.netloc[:100]}).")
+
+
+def _document(response: Any) -> Any:
+    response.read()
+    try:
+        return json.loads(response.text()) if response.content else None
+    except ValueError:
+        return None
+
+
+def _seconds(headers: Mapping[str, str], now: Callable[[], float]) -> float | None:
+    """What Retry-After says: seconds, or a date."""
+    text = headers.get("Retry-After")
+    if not text:
+        milliseconds = headers.get("x-ms-retry-after-ms")
+        return float(milliseconds) / 1000 if milliseconds and milliseconds.isdigit() else None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now())
+    except (TypeError, ValueError):
+        return None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that an answer asks to wait before the next look."""
+    return _seconds(headers, time.time)
+
+
+def _claims(headers: Mapping[str, str]) -> str | None:
+    """What a token must say that ARM takes (continuous access evaluation)."""
+    found = _CLAIMS.search(headers.get("WWW-Authenticate") or "")
+    if found is None:
+        return None
+    try:
+        return b64decode(found[1] + "=" * (-len(found[1]) % 4)).decode("utf-8")
+    except (NotBase64, UnicodeDecodeError):
+        return None
+
+
+def _first_line(error: Exception) -> str:
+    """What a library says about a connection, without its object addresses."""
+    text = str(error).split("\n", 1)[0]
+    return re.sub(r"<[^>]*>: ?", "", text)[:300] or type(error).__name__
