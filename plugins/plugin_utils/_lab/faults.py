@@ -46,6 +46,9 @@ class Faults:
     hangs: set[str] = field(default_factory=set)
     wants_restart: set[str] = field(default_factory=set)
     reoffered: set[str] = field(default_factory=set)
+    permanent: dict[str, bool] = field(default_factory=dict)  # KB (or "any") -> whether a listing shows it
+    removal: list[Failure] = field(default_factory=list)
+    removal_ignored: set[str] = field(default_factory=set)
     never_returns: bool = False
     rollbacks: int = 0
     extra_boot_seconds: float = 0.0
@@ -80,6 +83,7 @@ def give(machine: Machine, raw: Mapping[str, Any]) -> dict[str, Any]:
 def clear(machine: Machine) -> None:
     """Take all faults away; what they have already done stays done."""
     machine.faults = Faults()
+    machine.packages.show()
     machine.disk.full = False
     machine.registry.allow_all()
     machine.repository.missing_classes.clear()
@@ -125,6 +129,23 @@ def _hotpatch_wants_restart(machine: Machine, settings: Mapping[str, Any]) -> No
 
 def _update_reoffered(machine: Machine, settings: Mapping[str, Any]) -> None:
     machine.faults.reoffered.add(settings["kb"])
+
+
+def _package_permanent(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.permanent[settings["kb"]] = settings["shown"]
+    machine.packages.show()
+
+
+def _payload_missing(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.packages.clean_up(reset_base=False)
+
+
+def _removal_fails(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.removal.append(Failure(settings["kb"], settings["hresult"], settings["times"]))
+
+
+def _removal_ignored(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.removal_ignored.add(settings["kb"])
 
 
 def _never_returns(machine: Machine, settings: Mapping[str, Any]) -> None:
@@ -207,6 +228,10 @@ EFFECTS: Mapping[str, Callable[[Machine, Mapping[str, Any]], None]] = {
     "installer_busy": _installer_busy,
     "hotpatch_wants_restart": _hotpatch_wants_restart,
     "update_reoffered": _update_reoffered,
+    "package_permanent": _package_permanent,
+    "payload_missing": _payload_missing,
+    "removal_fails": _removal_fails,
+    "removal_ignored": _removal_ignored,
     "never_returns": _never_returns,
     "wrong_build_after_restart": _wrong_build_after_restart,
     "slow_restart": _slow_restart,

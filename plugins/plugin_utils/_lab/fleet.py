@@ -75,6 +75,7 @@ class ServerSpec:
     edition: str = "ServerStandard"
     core: bool = False
     level: str = "rtm"
+    previous_level: str = ""
     enrolled: bool = True
     opted_out: bool = False
     arc: str = "connected"
@@ -195,7 +196,7 @@ def server_from(row: Mapping[str, Any], where: str) -> ServerSpec:
     _typed(values, "cores", int, "a whole number", where)
     for key in ("free_gb", "clock_skew_seconds"):
         _typed(values, key, (int, float), "a number", where)
-    for key in ("level", "username"):
+    for key in ("level", "previous_level", "username"):
         _typed(values, key, str, "text", where)
     for key in ("password", "domain"):
         _typed(values, key, (str, type(None)), "text", where)
@@ -257,6 +258,12 @@ def _check_together(spec: ServerSpec, where: str) -> None:
         raise FleetError(
             f"{where}: 'level' {spec.level!r} is no update of the catalogue with a known build for {spec.product}; "
             "give a KB such as KB5068966, or rtm."
+        )
+    before = find_update(product.rows, product.build, spec.previous_level)
+    if spec.previous_level not in ("", "rtm") and (before is None or before.is_hotpatch):
+        raise FleetError(
+            f"{where}: 'previous_level' {spec.previous_level!r} is no cumulative update of the catalogue with a known "
+            f"build for {spec.product}."
         )
 
 

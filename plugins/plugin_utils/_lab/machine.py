@@ -28,6 +28,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import (
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arguments import first_word
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cim import CimInstance, CimValue
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.clock import Timeline
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.component_store import ComponentStore
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cmd import CommandShell, finished
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cmd_builtins import BUILTINS
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.disk import Disk, DiskError, normal
@@ -103,7 +104,9 @@ class Machine:
         self.registry = Registry()
         self.services = Services(spec.roles, arc=spec.arc != "none")
         self.disk = Disk(self.now(), self.windows_directory)
+        self.packages = ComponentStore(self)
         self.updates = UpdateService(self, as_of)
+        self.packages.begin(self.updates.lcu, self.updates.hotpatch)
         self.tasks = TaskScheduler(self)
         self.repository = Repository(NAMESPACES)
         for module in (wmi_computer, wmi_software, wmi_registry, wmi_tasks):

@@ -134,8 +134,8 @@ class UpdateService:
 
     @property
     def restart_pending(self) -> bool:
-        """Whether an installation waits for a restart."""
-        return bool(self._waiting)
+        """Whether an installation, or a removal, waits for a restart."""
+        return bool(self._waiting) or self._machine.packages.removal_pending
 
     @property
     def needs_second_restart(self) -> bool:
@@ -293,6 +293,8 @@ class UpdateService:
 
     def finish_restart(self) -> None:
         """The work of the restart is done: the build is new, or the old one when servicing rolled back."""
+        if self._machine.packages.removal_pending:
+            self._go_back()
         waiting, self._waiting = self._waiting, []
         faults = self._machine.faults
         for offer in sorted(waiting, key=lambda item: item.os_update.ubr if item.os_update else 0):
@@ -308,10 +310,11 @@ class UpdateService:
                 self._take_lcu(offer.os_update, today)
         if waiting and faults.rollbacks > 0:
             faults.rollbacks -= 1
+            self._machine.packages.update_rolled_back()
 
     def forget_markers(self) -> None:
         """The last marker goes, some time after the build is new."""
-        if not self._waiting:
+        if not self.restart_pending:
             self._machine.registry.remove(SERVICING + r"\PackagesPending")
             self._machine.registry.remove(SERVICING + r"\RebootInProgress")
 
@@ -332,6 +335,7 @@ class UpdateService:
             if offer.os_update is not None:
                 kb = servicing_stack_kb(offer.kb)
                 self._add_fix(kb, "Update", machine.now().date(), r"NT AUTHORITY\SYSTEM", "")
+                machine.packages.update_waits(offer.os_update)
             self._policy_restart()
             return
         self._installed.add(installed_name(offer, self.as_of))
@@ -358,9 +362,35 @@ class UpdateService:
                 ),
             )
 
+    def withdraw(self, update: OsUpdate) -> None:
+        """An update that waits for its restart is taken off before it."""
+        self._waiting = [offer for offer in self._waiting if offer.os_update != update]
+
+    def _go_back(self) -> None:
+        """A removal is finished by its restart: the build and the list of KBs are the earlier ones."""
+        machine = self._machine
+        removed = machine.packages.finish_removal(rolled_back=machine.faults.rollbacks > 0)
+        if removed is None:
+            machine.faults.rollbacks -= 1
+            return
+        self._installed -= removed.kbs
+        # The servicing stack stays; so does its row.
+        self.quick_fixes = [row for row in self.quick_fixes if row.kb not in removed.kbs]
+        by_lcu = removed.package.kind == "rollup"
+        if by_lcu:
+            self.lcu = removed.back
+        self.hotpatch = None
+        self.ubr = self.lcu.ubr if self.lcu is not None else self._product.rtm_ubr
+        set_ubr(machine.registry, machine.spec, self.ubr, by_lcu=by_lcu)
+        if by_lcu and self.lcu is not None:
+            link = f"https://support.microsoft.com/help/{self.lcu.kb[2:]}"
+            self._installed.add(self.lcu.kb)
+            self._add_fix(self.lcu.kb, "Security Update", machine.now().date(), r"NT AUTHORITY\SYSTEM", link)
+
     def _take_hotpatch(self, update: OsUpdate, day: date) -> None:
         self.hotpatch = update
         self.ubr = update.ubr
+        self._machine.packages.hotpatch_taken(update)
         set_ubr(self._machine.registry, self._machine.spec, update.ubr, by_lcu=False)
         self._add_hotpatch_fix(update, day, r"NT AUTHORITY\SYSTEM")
 
@@ -371,6 +401,7 @@ class UpdateService:
         self.quick_fixes = [row for row in self.quick_fixes if row.kb not in gone]
         self._installed -= gone
         self.lcu, self.hotpatch, self.ubr = update, None, update.ubr
+        self._machine.packages.update_taken(update)
         self._installed.add(update.kb)
         set_ubr(self._machine.registry, self._machine.spec, update.ubr, by_lcu=True)
         self._add_lcu_fixes(update, day, r"NT AUTHORITY\SYSTEM")
