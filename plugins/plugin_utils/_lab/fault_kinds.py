@@ -91,6 +91,7 @@ KINDS: Mapping[str, FaultKind] = {
             times=None,
         ),
         _kind("removal_ignored", "DISM ends with 0 and has taken nothing off", {"kb": "kb"}, kb="any"),
+        _kind("eula_not_accepted", "an update has licence terms that nobody has accepted", {"kb": "kb"}, kb="any"),
         _kind("never_returns", "the server does not come back from its next restart"),
         _kind(
             "wrong_build_after_restart",

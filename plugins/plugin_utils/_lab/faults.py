@@ -46,6 +46,7 @@ class Faults:
     hangs: set[str] = field(default_factory=set)
     wants_restart: set[str] = field(default_factory=set)
     reoffered: set[str] = field(default_factory=set)
+    eulas: set[str] = field(default_factory=set)
     permanent: dict[str, bool] = field(default_factory=dict)  # KB (or "any") -> whether a listing shows it
     removal: list[Failure] = field(default_factory=list)
     removal_ignored: set[str] = field(default_factory=set)
@@ -148,6 +149,10 @@ def _removal_ignored(machine: Machine, settings: Mapping[str, Any]) -> None:
     machine.faults.removal_ignored.add(settings["kb"])
 
 
+def _eula_not_accepted(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.eulas.add(settings["kb"])
+
+
 def _never_returns(machine: Machine, settings: Mapping[str, Any]) -> None:
     machine.faults.never_returns = True
 
@@ -232,6 +237,7 @@ EFFECTS: Mapping[str, Callable[[Machine, Mapping[str, Any]], None]] = {
     "payload_missing": _payload_missing,
     "removal_fails": _removal_fails,
     "removal_ignored": _removal_ignored,
+    "eula_not_accepted": _eula_not_accepted,
     "never_returns": _never_returns,
     "wrong_build_after_restart": _wrong_build_after_restart,
     "slow_restart": _slow_restart,

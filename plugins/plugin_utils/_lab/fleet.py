@@ -36,6 +36,7 @@ except ImportError:  # PyYAML comes with ansible-core; without it there is no la
 
 ARC_STATES = ("connected", "none", "disconnected", "expired")
 FIRMWARE = ("uefi", "bios")
+TPMS = ("2.0", "1.2", "none")
 PLATFORMS = ("hyper-v", "physical", "azure", "azure-local")
 NETWORKS = ("open", "closed", "silent", "garbage", "half_answer", "reset")
 PENDING_SOURCES = (
@@ -82,6 +83,9 @@ class ServerSpec:
     vbs: int | str = 2
     firmware: str = "uefi"
     secure_boot: bool = True
+    virtualization: bool | None = None
+    dma_protection: bool = True
+    tpm: str = "2.0"
     platform: str = "hyper-v"
     restart_pending: tuple[str, ...] = ()
     network: str = "open"
@@ -103,7 +107,9 @@ class ServerSpec:
     domain_policy: Mapping[str, str | int] = field(default_factory=dict)
     mdm_policy: Mapping[str, str | int] = field(default_factory=dict)
     local_update_option: int | None = None
+    registry: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
     wsus: tuple[str, ...] | None = None
+    microsoft_update: bool = False
     groups: tuple[str, ...] = ()
     vars: Mapping[str, Any] = field(default_factory=dict)
 
@@ -192,7 +198,11 @@ def server_from(row: Mapping[str, Any], where: str) -> ServerSpec:
     values = dict(row)
     for key in ("core", "enrolled", "opted_out", "secure_boot", "offers_old_baseline", "hotpatch_in_quick_fixes"):
         _typed(values, key, bool, "true or false", where)
-    _typed(values, "second_restart", bool, "true or false", where)
+    _typed(values, "dma_protection", bool, "true or false", where)
+    if values.get("virtualization") is not None:
+        _typed(values, "virtualization", bool, "true or false", where)
+    for key in ("second_restart", "microsoft_update"):
+        _typed(values, key, bool, "true or false", where)
     _typed(values, "cores", int, "a whole number", where)
     for key in ("free_gb", "clock_skew_seconds"):
         _typed(values, key, (int, float), "a number", where)
@@ -203,6 +213,7 @@ def server_from(row: Mapping[str, Any], where: str) -> ServerSpec:
     _choice(values, "product", tuple(PRODUCTS), where)
     _choice(values, "arc", ARC_STATES, where)
     _choice(values, "firmware", FIRMWARE, where)
+    _choice(values, "tpm", TPMS, where)
     _choice(values, "platform", PLATFORMS, where)
     _choice(values, "network", NETWORKS, where)
     if values.get("vbs", 2) not in (0, 1, 2, "unreadable") or isinstance(values.get("vbs"), bool):
@@ -226,6 +237,7 @@ def server_from(row: Mapping[str, Any], where: str) -> ServerSpec:
         raise FleetError(f"{where}: 'local_update_option' must be a number from 1 to 5.")
     if values.get("wsus") is not None:
         _texts(values, "wsus", None, where)
+    values["registry"] = _registry(values.get("registry", {}), f"{where}: registry")
     values["vars"] = _mapping(values.get("vars", {}), f"{where}: vars")
     values["faults"] = _faults(values.get("faults", ()), where)
     spec = ServerSpec(**values)
@@ -245,6 +257,20 @@ def _policy(raw: Any, where: str, *, known: bool) -> dict[str, str | int]:
             kind = "a number or a text" if found is None else "a number" if found[2] == REG_DWORD else "a text"
             raise FleetError(f"{where}: {name!r} must be {kind}, not {value!r}.")
     return values
+
+
+def _registry(raw: Any, where: str) -> dict[str, dict[str, str | int]]:
+    """Further registry values by key and name, for what has no key of its own in a fleet file."""
+    keys: dict[str, dict[str, str | int]] = {}
+    for path, values in _mapping(raw, where).items():
+        if not re.match(r"HKLM\\[^\\]", path):
+            raise FleetError(f"{where}: {path!r} must begin with HKLM\\.")
+        keys[path] = {}
+        for name, data in _mapping(values, f"{where}: {path}").items():
+            if not isinstance(data, str | int) or isinstance(data, bool):
+                raise FleetError(f"{where}: {path}: {name!r} must be a number or a text, not {data!r}.")
+            keys[path][name] = data
+    return keys
 
 
 def _check_together(spec: ServerSpec, where: str) -> None:

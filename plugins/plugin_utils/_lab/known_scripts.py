@@ -11,5 +11,5 @@ from __future__ import annotations
 
 # SHA-256 of the file as it stands on the server -> version of the contract that it speaks.
 KNOWN_SCRIPTS: dict[str, int] = {
-    "c2d7671361eb2d60ed61ca62ec1c405875b60a2c5bb85123871548b6c3726f83": 1,
+    "a2fb1a7e4d14c849f9c2557e621c549fcdca113d18c9e2f4b1e5be9ed167335c": 1,
 }

@@ -179,12 +179,17 @@ def _others(standing: Standing) -> list[Offer]:
         title = "Windows Malicious Software Removal Tool x64 - v5.140 (KB890830)"
         found.append(_plain("KB890830", title, "malware-tool", (ROLLUPS,), 35_047_896, needs_restart=False))
     if "defender" in standing.others and _versioned("KB2267602", standing) not in standing.installed:
-        title = (
-            "Security Intelligence Update for Microsoft Defender Antivirus - KB2267602 "
-            "(Version 1.449.272.0) - Current Channel (Broad)"
-        )
+        title = defender_title()
         found.append(_plain("KB2267602", title, "defender", (DEFINITIONS,), 1_315_272, needs_restart=False, minor=True))
     return found
+
+
+def defender_title() -> str:
+    """Its KB never changes; the version in the title does on real servers."""
+    return (
+        "Security Intelligence Update for Microsoft Defender Antivirus - KB2267602 "
+        "(Version 1.449.272.0) - Current Channel (Broad)"
+    )
 
 
 def _versioned(kb: str, standing: Standing) -> str:
