@@ -21,7 +21,9 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import (
     policies,
     registry_content,
     wmi_computer,
+    wmi_policy,
     wmi_registry,
+    wmi_security,
     wmi_software,
     wmi_tasks,
 )
@@ -33,6 +35,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cmd import Co
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cmd_builtins import BUILTINS
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.disk import Disk, DiskError, normal
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fleet import ServerSpec
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.hardware import Hardware
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface import (
     Limits,
     ProgramNotFound,
@@ -40,6 +43,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface imp
     Record,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.journal import Journal, Write
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.policy_effects import AutomaticUpdates
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.principals import (
     LOCAL_SYSTEM,
     SYSTEM,
@@ -65,10 +69,14 @@ NAMESPACES = (
     "root/default",
     "root/Microsoft",
     "root/Microsoft/Windows",
-    wmi_computer.DEVICE_GUARD,
+    wmi_security.DEVICE_GUARD,
     wmi_tasks.NAMESPACE,
     wmi_computer.WINDOWS_UPDATE,
     "root/StandardCimv2",
+    "root/rsop",
+    wmi_policy.NAMESPACE,
+    "root/cimv2/Security",
+    wmi_security.TPM,
 )
 
 _MAKERS = {
@@ -109,11 +117,14 @@ class Machine:
         self.packages.begin(self.updates.lcu, self.updates.hotpatch)
         self.tasks = TaskScheduler(self)
         self.repository = Repository(NAMESPACES)
-        for module in (wmi_computer, wmi_software, wmi_registry, wmi_tasks):
+        for module in (wmi_computer, wmi_security, wmi_software, wmi_registry, wmi_tasks, wmi_policy):
             module.add_classes(self.repository, self)
         self._programs = programs(self.windows_directory, arc_agent=spec.arc != "none")
         registry_content.fill(self.registry, spec, self.services, self.hostname, self.updates.ubr)
         policies.lay(self)
+        self.hardware = Hardware(self)
+        self.automatic_updates = AutomaticUpdates(self)
+        self.automatic_updates.arm()
         for source in spec.restart_pending:
             registry_content.mark_pending(self.registry, source, self.hostname)
         self._lay_files()
@@ -301,6 +312,11 @@ class Machine:
             process.terminate()
         self._processes.clear()
         self.disk.release_all()
+
+    def service_changed(self, service: Service) -> None:
+        """A service was started or stopped: Windows Update reads its policies when it starts."""
+        if service.name == "wuauserv" and service.state == RUNNING:
+            self.automatic_updates.arm()
 
     # Accounts and programs
 

@@ -111,6 +111,7 @@ _SYSTEM32: Mapping[str, Body] = {
     "cmd": cmd,
     "find": program_files.find,
     "findstr": program_files.findstr,
+    "gpupdate": program_system.gpupdate,
     "hostname": program_system.hostname,
     "icacls": program_files.icacls,
     "more": program_files.more,

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fleet import ServerSpec
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.registry import (
+    REG_DWORD,
     REG_EXPAND_SZ,
     REG_MULTI_SZ,
+    REG_SZ,
     Registry,
     RegistryKey,
 )
@@ -50,6 +52,10 @@ def fill(registry: Registry, spec: ServerSpec, services: Services, hostname: str
     _windows_update(registry)
     _control(registry, spec, hostname)
     _hotpatch(registry, spec)
+    for path, values in spec.registry.items():
+        registry.create(path)
+        for name, data in values.items():
+            registry.write(path, name, REG_DWORD if isinstance(data, int) else REG_SZ, data)
     for service in services.all():
         path = rf"HKLM\SYSTEM\CurrentControlSet\Services\{service.name}"
         registry.text(path, "DisplayName", service.display_name)
@@ -135,17 +141,26 @@ def _windows_update(registry: Registry) -> None:
         registry.create(rf"{WINDOWS_UPDATE}\{below}")
     for below in ("CurrentVersion", "IPSec", "safer", "WcmSvc"):
         registry.create(rf"HKLM\SOFTWARE\Policies\Microsoft\Windows\{below}")
+    # Some areas of the Policy CSP have defaults on every server; Update has none without a device management.
+    for below in ("Authentication", "Experience", "Security", "System"):
+        registry.create(rf"HKLM\SOFTWARE\Microsoft\PolicyManager\current\device\{below}")
     system = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System"
     registry.number(system, "EnableLUA", 1)
     registry.number(system, "LocalAccountTokenFilterPolicy", 1)
 
 
-def _control(registry: Registry, spec: ServerSpec, hostname: str) -> None:
-    uefi = spec.firmware == "uefi"
+def show_firmware(registry: Registry, *, uefi: bool, secure_boot: bool) -> None:
+    """Show how the server starts; only UEFI has a state of Secure Boot."""
     registry.number(CONTROL, "PEFirmwareType", 2 if uefi else 1)
-    registry.text(CONTROL, "SystemBootDevice", r"multi(0)disk(0)rdisk(0)partition(4)")
     if uefi:
-        registry.number(CONTROL + r"\SecureBoot\State", "UEFISecureBootEnabled", int(spec.secure_boot))
+        registry.number(CONTROL + r"\SecureBoot\State", "UEFISecureBootEnabled", int(secure_boot))
+    else:
+        registry.remove(CONTROL + r"\SecureBoot")
+
+
+def _control(registry: Registry, spec: ServerSpec, hostname: str) -> None:
+    show_firmware(registry, uefi=spec.firmware == "uefi", secure_boot=spec.secure_boot)
+    registry.text(CONTROL, "SystemBootDevice", r"multi(0)disk(0)rdisk(0)partition(4)")
     registry.write(SESSION_MANAGER, "PendingFileRenameOperations", REG_MULTI_SZ, list(_FILE_RENAMES))
     registry.number(SESSION_MANAGER, "ProtectionMode", 1)
     registry.number(SESSION_MANAGER + r"\Memory Management", "ClearPageFileAtShutdown", 0)
