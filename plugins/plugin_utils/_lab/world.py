@@ -17,6 +17,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.clock import 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.disk import Disk
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fault_kinds import KINDS, FaultError
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fleet import Fleet
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.hardware import HardwareError
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface import Answer
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.journal import request_as_dict
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.machine import Machine
@@ -86,6 +87,8 @@ class World:
                 return Answer(200, true_state(machine))
             if parts[2:] == ["faults"]:
                 return _faults(machine, method, body)
+            if parts[2:] == ["hardware"]:
+                return _hardware(machine, method, body)
         return Answer(404, {"error": f"There is nothing at {method} {path}."})
 
     def _record(self, query: Mapping[str, str]) -> Answer:
@@ -123,6 +126,20 @@ def _faults(machine: Machine, method: str, body: Any) -> Answer:
     return Answer(200, {"faults": machine.faults.active})
 
 
+def _hardware(machine: Machine, method: str, body: Any) -> Answer:
+    """Act as somebody with access to the hypervisor or the firmware: from outside of Windows, and so no write."""
+    if method == "POST":
+        if not isinstance(body, dict):
+            return Answer(400, {"error": 'Send what to change, such as {"secure_boot": true}.'})
+        try:
+            machine.hardware.change(body)
+        except HardwareError as error:
+            return Answer(400, {"error": str(error)})
+    elif method != "GET":
+        return Answer(405, {"error": "Only GET and POST can be used here."})
+    return Answer(200, machine.hardware.as_dict())
+
+
 def summary(machine: Machine) -> dict[str, Any]:
     """One line of the list of servers."""
     updates = machine.updates
@@ -156,6 +173,7 @@ def true_state(machine: Machine) -> dict[str, Any]:
         "opted_out": machine.spec.opted_out,
         "arc": machine.spec.arc,
         "vbs": machine.vbs,
+        "hardware": machine.hardware.now.as_dict(),
         "installed_kbs": updates.installed_kbs,
         "quick_fixes": [row.kb for row in updates.quick_fixes],
         "restart_pending": updates.restart_required,
