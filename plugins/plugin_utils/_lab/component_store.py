@@ -73,13 +73,14 @@ class Removed:
 
 
 class ComponentStore:
-    """The packages of one server, in the order DISM lists them: by name."""
+    """The packages of one server, in the order DISM lists them: by name. ``working`` while DISM takes one off."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._build = machine.spec.product_data.build
         self._packages: dict[str, Package] = {}
         self._removing: Package | None = None
+        self.working = False
         self._key = machine.registry.create(SERVICING + r"\Packages")
 
     # What is there

@@ -377,8 +377,10 @@ class Machine:
             if number:
                 program = service.path.strip('"').split('"')[0].split(" -")[0]
                 rows.append(_process_row(number, program.rsplit("\\", 1)[-1], service.path, booted))
-        if self.updates.is_busy:
+        if self.updates.is_busy or self.packages.working:
             rows.append(_process_row(3996, "TiWorker.exe", None, self.now()))
+        if self.packages.working:
+            rows.append(_process_row(3992, "Dism.exe", None, self.now()))
         rows += [
             _process_row(process.identifier, "cmd.exe", process.command_line, self.now())
             for process in self._processes

@@ -18,6 +18,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import (
     arc,
     program_files,
     program_reg,
+    program_servicing,
     program_system,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cmd import CommandShell
@@ -109,6 +110,7 @@ def _not_played(call: Call) -> int:
 _SYSTEM32: Mapping[str, Body] = {
     "certutil": program_files.certutil,
     "cmd": cmd,
+    "dism": program_servicing.dism,
     "find": program_files.find,
     "findstr": program_files.findstr,
     "gpupdate": program_system.gpupdate,
@@ -124,6 +126,7 @@ _SYSTEM32: Mapping[str, Body] = {
     "timeout": program_system.timeout,
     "where": program_files.where,
     "whoami": program_system.whoami,
+    "wusa": program_servicing.wusa,
 }
 
 _NOT_PLAYED = (
