@@ -50,6 +50,7 @@ class Faults:
     permanent: dict[str, bool] = field(default_factory=dict)  # KB (or "any") -> whether a listing shows it
     removal: list[Failure] = field(default_factory=list)
     removal_ignored: set[str] = field(default_factory=set)
+    enrollment_stuck: bool = False
     never_returns: bool = False
     rollbacks: int = 0
     extra_boot_seconds: float = 0.0
@@ -153,6 +154,10 @@ def _eula_not_accepted(machine: Machine, settings: Mapping[str, Any]) -> None:
     machine.faults.eulas.add(settings["kb"])
 
 
+def _enrollment_stuck(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.enrollment_stuck = True
+
+
 def _never_returns(machine: Machine, settings: Mapping[str, Any]) -> None:
     machine.faults.never_returns = True
 
@@ -238,6 +243,7 @@ EFFECTS: Mapping[str, Callable[[Machine, Mapping[str, Any]], None]] = {
     "removal_fails": _removal_fails,
     "removal_ignored": _removal_ignored,
     "eula_not_accepted": _eula_not_accepted,
+    "enrollment_stuck": _enrollment_stuck,
     "never_returns": _never_returns,
     "wrong_build_after_restart": _wrong_build_after_restart,
     "slow_restart": _slow_restart,

@@ -30,9 +30,9 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import (
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arguments import first_word
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cim import CimInstance, CimValue
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.clock import Timeline
-from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.component_store import ComponentStore
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cmd import CommandShell, finished
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cmd_builtins import BUILTINS
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.component_store import ComponentStore
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.disk import Disk, DiskError, normal
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fleet import ServerSpec
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.hardware import Hardware
@@ -43,6 +43,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface imp
     Record,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.journal import Journal, Write
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.licence import Licence
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.policy_effects import AutomaticUpdates
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.principals import (
     LOCAL_SYSTEM,
@@ -113,6 +114,7 @@ class Machine:
         self.services = Services(spec.roles, arc=spec.arc != "none")
         self.disk = Disk(self.now(), self.windows_directory)
         self.packages = ComponentStore(self)
+        self.licence = Licence(self)
         self.updates = UpdateService(self, as_of)
         self.packages.begin(self.updates.lcu, self.updates.hotpatch)
         self.tasks = TaskScheduler(self)

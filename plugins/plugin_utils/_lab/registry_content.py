@@ -32,6 +32,7 @@ SESSION_MANAGER = CONTROL + r"\Session Manager"
 DEVICE_GUARD = CONTROL + r"\DeviceGuard"
 COMPUTER_NAME = CONTROL + r"\ComputerName"
 ARC_AGENT = r"HKLM\SOFTWARE\Microsoft\Azure Connected Machine Agent"
+HOTPATCH = r"HKLM\SOFTWARE\Microsoft\Windows\Hotpatch"
 ENROLLMENT = CURRENT_VERSION + r"\Update\TargetingInfo\DynamicInstalled\Hotpatch.amd64"
 
 _START = {"auto": 2, "delayed": 2, "demand": 3, "disabled": 4}
@@ -200,5 +201,16 @@ def _hotpatch(registry: Registry, spec: ServerSpec) -> None:
         registry.text(ENROLLMENT, "Name", "Hotpatch Enrollment Package")
         registry.text(ENROLLMENT, "Version", f"10.0.{spec.product_data.build}.1129")
     elif spec.arc != "none":
-        registry.number(ARC_AGENT + r"\Windows\Licenses\Features\Hotpatch", "Subscription", 1)
-        registry.number(r"HKLM\SOFTWARE\Microsoft\Windows\Hotpatch\Environment", "AllowRebootlessUpdates", 1)
+        show_licence(registry)
+
+
+def show_licence(registry: Registry) -> None:
+    """What the agent leaves in the registry of an enrolled server."""
+    registry.number(ARC_AGENT + r"\Windows\Licenses\Features\Hotpatch", "Subscription", 1)
+    registry.number(HOTPATCH + r"\Environment", "AllowRebootlessUpdates", 1)
+
+
+def hide_licence(registry: Registry) -> None:
+    """The licence is gone."""
+    registry.number(ARC_AGENT + r"\Windows\Licenses\Features\Hotpatch", "Subscription", 0)
+    registry.number(HOTPATCH + r"\Environment", "AllowRebootlessUpdates", 0)

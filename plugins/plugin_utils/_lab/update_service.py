@@ -123,12 +123,10 @@ class UpdateService:
     @property
     def capable(self) -> bool:
         """Whether hotpatches may come: enrolled, not paused, licensed, VBS running, on a product that has them."""
-        spec = self._machine.spec
-        if not self._product.server or not spec.enrolled or spec.opted_out or self._machine.vbs != 2:
+        machine = self._machine
+        if not self._product.server or not machine.licence.active or machine.vbs != 2:
             return False
-        if spec.edition_data.azure:
-            return True
-        return self._product.build >= 26100 and spec.arc == "connected"
+        return machine.spec.edition_data.azure or self._product.build >= 26100
 
     @property
     def on_track(self) -> bool:

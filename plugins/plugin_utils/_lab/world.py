@@ -20,6 +20,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fleet import 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.hardware import HardwareError
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface import Answer
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.journal import request_as_dict
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.licence import LicenceError
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.machine import Machine
 
 FOLDER = r"C:\Program Files\winops.hotpatch"
@@ -89,6 +90,10 @@ class World:
                 return _faults(machine, method, body)
             if parts[2:] == ["hardware"]:
                 return _hardware(machine, method, body)
+            if parts[2:] == ["power"]:
+                return _power(machine, method)
+            if parts[2:] == ["enrollment"]:
+                return _enrollment(machine, method, body)
         return Answer(404, {"error": f"There is nothing at {method} {path}."})
 
     def _record(self, query: Mapping[str, str]) -> Answer:
@@ -140,6 +145,30 @@ def _hardware(machine: Machine, method: str, body: Any) -> Answer:
     return Answer(200, machine.hardware.as_dict())
 
 
+def _power(machine: Machine, method: str) -> Answer:
+    """Shut the server down and start it, as somebody with access to the hypervisor does."""
+    if method != "POST":
+        return Answer(405, {"error": "Only POST can be used here."})
+    if machine.power.state != "running":
+        return Answer(409, {"error": f"The server is {machine.power.state}."})
+    machine.power.restart_now("operator", "shut down and started from outside")
+    return Answer(200, {"state": machine.power.state})
+
+
+def _enrollment(machine: Machine, method: str, body: Any) -> Answer:
+    """Act as Azure's portal."""
+    if method == "POST":
+        if not isinstance(body, dict):
+            return Answer(400, {"error": 'Send what to change, such as {"enrolled": true}.'})
+        try:
+            machine.licence.change(body)
+        except LicenceError as error:
+            return Answer(409, {"error": str(error)})
+    elif method != "GET":
+        return Answer(405, {"error": "Only GET and POST can be used here."})
+    return Answer(200, machine.licence.as_dict())
+
+
 def summary(machine: Machine) -> dict[str, Any]:
     """One line of the list of servers."""
     updates = machine.updates
@@ -169,8 +198,8 @@ def true_state(machine: Machine) -> dict[str, Any]:
         "level": None if level is None else level.kb,
         "baseline": None if updates.lcu is None else updates.lcu.kb,
         "capable": updates.capable,
-        "enrolled": machine.spec.enrolled,
-        "opted_out": machine.spec.opted_out,
+        "enrolled": machine.licence.enrolled,
+        "opted_out": machine.licence.opted_out,
         "arc": machine.spec.arc,
         "vbs": machine.vbs,
         "hardware": machine.hardware.now.as_dict(),
