@@ -12,7 +12,7 @@ package is this lab's invention: no public output shows one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.faults import concerns
@@ -109,7 +109,7 @@ class ComponentStore:
     def begin(self, lcu: OsUpdate | None, hotpatch: OsUpdate | None) -> None:
         """The packages of a server that starts its life in the lab with this level."""
         product = self._machine.spec.product_data
-        image = datetime(2024, 11, 1, 8, 0)
+        image = datetime(2024, 11, 1, 8, 0, tzinfo=UTC)
         language = "Microsoft-Windows-Server-LanguagePack-Package" if product.server else "Microsoft-Windows-Client"
         language = f"{language}~{_PUBLISHER}~amd64~en-US~10.0.{self._build}.1"
         self._put(language, "system", INSTALLED, "Language Pack", image)
@@ -295,7 +295,7 @@ class ComponentStore:
 
 
 def _noon(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, 12, 0)
+    return datetime(day.year, day.month, day.day, 12, 0, tzinfo=UTC)
 
 
 def _version(identity: str) -> tuple[int, ...]:

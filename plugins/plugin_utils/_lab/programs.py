@@ -132,7 +132,6 @@ _SYSTEM32: Mapping[str, Body] = {
 _NOT_PLAYED = (
     "bcdedit",
     "curl",
-    "dism",
     "ipconfig",
     "msiexec",
     "net",
@@ -140,7 +139,6 @@ _NOT_PLAYED = (
     "nltest",
     "schtasks",
     "wevtutil",
-    "wusa",
 )
 
 
