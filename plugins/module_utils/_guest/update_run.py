@@ -188,7 +188,8 @@ class UpdateRunner:
         :param seconds: how long this call waits; the work itself goes on.
         :param criteria: of the search: by default what is offered and not hidden, for unhide what is hidden.
         :param service_id: the service to ask with the server selection 3 (others).
-        :param history: for history: how many of the newest rows are left out, and how many are read at most.
+        :param history: how many of the newest rows of the history are left out, and how many are read at most. A search
+            gives those of the updates that it found; when it cannot read them, its history is None.
         :param again: do not take a stored result; an installation's is taken all the same.
         :param progress: called with each new state of the work.
         :raises Busy: other work is under way on the server.
@@ -247,8 +248,8 @@ class UpdateRunner:
         takes = operation in update_script.FOR_UPDATES
         if takes != bool(updates):
             raise InvalidInput(f"{operation} takes {'at least one update' if takes else 'no updates'}.")
-        if (operation == "history") != (history is not None):
-            raise InvalidInput("How many rows to read goes with history, and only with it.")
+        if history is None and operation == "history":
+            raise InvalidInput("history needs to know how many rows to read.")
         return {
             "contract": update_script.CONTRACT,
             "run_id": self.run_id,

@@ -264,6 +264,15 @@ try {
         $stage = 'search'
         $offered = @(Get-OfferedUpdate -Searcher $searcher)
     }
+    if (($Operation -eq 'search') -and $request.history) {
+        # What of it was installed before; a history that cannot be read stays null and stops nothing.
+        try {
+            $ids = @(foreach ($update in $offered) { [string]$update.Identity.UpdateID })
+            $history = Get-History -Searcher $searcher
+            $history['entries'] = @(foreach ($entry in $history['entries']) { if ($ids -contains $entry['update_id']) { $entry } })
+            $result['history'] = $history
+        } catch { $null = $_ }
+    }
 
     $stage = 'type_information'
     $chosen = New-Object -TypeName System.Collections.ArrayList

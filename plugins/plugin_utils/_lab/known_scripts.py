@@ -11,5 +11,5 @@ from __future__ import annotations
 
 # SHA-256 of the file as it stands on the server -> version of the contract that it speaks.
 KNOWN_SCRIPTS: dict[str, int] = {
-    "a2fb1a7e4d14c849f9c2557e621c549fcdca113d18c9e2f4b1e5be9ed167335c": 1,
+    "119d148f3788e7d80699dc9e9fa65fa7b2f8750d915ac04ac01b129dea47f092": 1,
 }

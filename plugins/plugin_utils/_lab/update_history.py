@@ -73,10 +73,10 @@ class UpdateHistory:
         for item in past[-_MONTHS_KEPT:]:
             rows.append(_windows(item.date, 3, os_title(item), update_id(item.kb, item.build), 200, ORCHESTRATOR))
             tool = "Windows Malicious Software Removal Tool x64 - v5.139 (KB890830)"
-            rows.append(_windows(item.date, 2, tool, update_id("KB890830", 0), 200, ORCHESTRATOR))
+            rows.append(_windows(item.date, 2, tool, update_id(f"KB890830/{item.month}", 0), 200, ORCHESTRATOR))
         for days in range(_DEFENDER_DAYS, 0, -1):
             day = as_of - timedelta(days=days)
-            row = _windows(day, 5, defender_title(), update_id("KB2267602", 0), 200, DEFENDER)
+            row = _windows(day, 5, defender_title(), update_id(f"KB2267602/{day}", 0), 200, DEFENDER)
             if days == _DEFENDER_DAYS // 2:
                 row.result_code, row.hresult = FAILED, 0x80070643
             rows.append(row)

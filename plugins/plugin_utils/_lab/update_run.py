@@ -181,6 +181,12 @@ class UpdateRun:
             service_id if isinstance(service_id, str) else None,
         )
         self._result["search"] = {"result_code": 2, "warnings": []}
+        if self._operation == "search" and isinstance(self._request.get("history"), dict):
+            self._phase("reading", 0, 0, None)
+            ids = {offer.update_id for offer in found}
+            history = self._history()
+            history["entries"] = [row for row in history["entries"] if row["update_id"] in ids]
+            self._result["history"] = history
         yield "match"
         chosen = found if self._operation == "search" else self._chosen(found)
         records = [self._record(offer) for offer in chosen]
