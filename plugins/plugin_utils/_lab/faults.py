@@ -34,6 +34,16 @@ class Failure:
 
 
 @dataclass
+class AgentFailure:
+    """An AZCM code for a command of azcmagent, for so many times (None: always), before its work or after it."""
+
+    verb: str
+    code: int
+    times: int | None
+    done: bool
+
+
+@dataclass
 class Faults:
     """What is wrong with one server at this moment."""
 
@@ -51,12 +61,30 @@ class Faults:
     removal: list[Failure] = field(default_factory=list)
     removal_ignored: set[str] = field(default_factory=set)
     enrollment_stuck: bool = False
+    agent_hangs: set[str] = field(default_factory=set)
+    agent: list[AgentFailure] = field(default_factory=list)
+    unreachable_hosts: set[str] = field(default_factory=set)
+    bad_certificates: set[str] = field(default_factory=set)
+    msi: list[Failure] = field(default_factory=list)
+    msi_busy_until: float = 0.0
     never_returns: bool = False
     rollbacks: int = 0
     extra_boot_seconds: float = 0.0
     stopped_services: set[str] = field(default_factory=set)
     network: str | None = None
     answer_delay: float = 0.0
+
+    def agent_failure(self, verb: str, *, done: bool) -> int | None:
+        """The AZCM code with which a command of azcmagent ends; ``done`` asks after its work."""
+        for failure in self.agent:
+            if failure.verb == verb and failure.done is done and failure.times != 0:
+                failure.times = None if failure.times is None else failure.times - 1
+                return failure.code
+        return None
+
+    def next_msi_failure(self) -> int | None:
+        """The code with which msiexec ends without doing anything."""
+        return self.strikes(self.msi, "any")
 
     def strikes(self, failures: list[Failure], kb: str) -> int | None:
         """The error of the first failure that hits."""
@@ -214,6 +242,32 @@ def _disk_full(machine: Machine, settings: Mapping[str, Any]) -> None:
     machine.disk.full = True
 
 
+def _agent_hangs(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.agent_hangs.add(settings["verb"])
+
+
+def _agent_fails(machine: Machine, settings: Mapping[str, Any]) -> None:
+    failure = AgentFailure(settings["verb"], settings["code"], settings["times"], settings["done"])
+    machine.faults.agent.append(failure)
+
+
+def _endpoint_unreachable(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.unreachable_hosts.add(settings["host"].lower())
+
+
+def _certificate_untrusted(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.bad_certificates.add(settings["host"].lower())
+
+
+def _msi_fails(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.msi.append(Failure("any", settings["code"], settings["times"]))
+
+
+def _msi_busy(machine: Machine, settings: Mapping[str, Any]) -> None:
+    timeline = machine.timeline
+    machine.faults.msi_busy_until = timeline.seconds() + settings["seconds"] / timeline.scale
+
+
 def _class_missing(machine: Machine, settings: Mapping[str, Any]) -> None:
     machine.repository.missing_classes.add(settings["name"].lower())
 
@@ -254,6 +308,12 @@ EFFECTS: Mapping[str, Callable[[Machine, Mapping[str, Any]], None]] = {
     "winrm_flaps": _winrm_flaps,
     "slow": _slow,
     "disk_full": _disk_full,
+    "agent_hangs": _agent_hangs,
+    "agent_fails": _agent_fails,
+    "endpoint_unreachable": _endpoint_unreachable,
+    "certificate_untrusted": _certificate_untrusted,
+    "msi_fails": _msi_fails,
+    "msi_busy": _msi_busy,
     "class_missing": _class_missing,
     "access_denied": _access_denied,
     "registry_denied": _registry_denied,

@@ -17,6 +17,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.azure_side import (
+    AzureSettings,
+    AzureSettingsError,
+    azure_settings,
+)
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.editions import (
     PRODUCTS,
     Edition,
@@ -34,10 +39,11 @@ try:
 except ImportError:  # PyYAML comes with ansible-core; without it there is no lab, and load_fleet says so
     yaml = None  # type: ignore[assignment]
 
-ARC_STATES = ("connected", "none", "disconnected", "expired")
+ARC_STATES = ("connected", "none", "installed", "disconnected", "expired", "resource_deleted")
+ARC_RESOURCE = ("name", "resource_group", "subscription_id", "tenant_id", "location")
 FIRMWARE = ("uefi", "bios")
 TPMS = ("2.0", "1.2", "none")
-PLATFORMS = ("hyper-v", "physical", "azure", "azure-local")
+PLATFORMS = ("hyper-v", "physical", "azure", "azure-local", "azure-local-host", "vmware")
 NETWORKS = ("open", "closed", "silent", "garbage", "half_answer", "reset")
 PENDING_SOURCES = (
     "component_based_servicing",
@@ -80,6 +86,9 @@ class ServerSpec:
     enrolled: bool = True
     opted_out: bool = False
     arc: str = "connected"
+    arc_resource: Mapping[str, str] = field(default_factory=dict)
+    internet: bool = True
+    internet_proxy: str = ""
     vbs: int | str = 2
     firmware: str = "uefi"
     secure_boot: bool = True
@@ -134,6 +143,7 @@ class Fleet:
     servers: tuple[ServerSpec, ...]
     as_of: date | None = None
     source: str = ""
+    azure: AzureSettings = field(default_factory=AzureSettings)
 
 
 def load_fleet(path: Path) -> Fleet:
@@ -144,7 +154,7 @@ def load_fleet(path: Path) -> Fleet:
     document = _read(path)
     if "fleet" in document:
         return _month(path, document)
-    _only(document, {"schema", "as_of", "defaults", "servers"}, f"{path}")
+    _only(document, {"schema", "as_of", "azure", "defaults", "servers"}, f"{path}")
     defaults = _mapping(document.get("defaults", {}), f"{path}: defaults")
     if "name" in defaults:
         raise FleetError(f"{path}: defaults cannot hold 'name'.")
@@ -156,7 +166,15 @@ def load_fleet(path: Path) -> Fleet:
         where = f"{path}: server {number}"
         plain = _mapping(row, where)
         servers.append(server_from({**defaults, **plain}, f"{path}: server {plain.get('name', number)}"))
-    return Fleet(_distinct(servers, path), _day(document.get("as_of"), path), str(path))
+    return Fleet(_distinct(servers, path), _day(document.get("as_of"), path), str(path), _azure(document, path))
+
+
+def _azure(document: Mapping[str, Any], path: Path) -> AzureSettings:
+    where = f"{path}: azure"
+    try:
+        return azure_settings(_mapping(document.get("azure", {}), where), where)
+    except AzureSettingsError as error:
+        raise FleetError(str(error)) from error
 
 
 def _month(path: Path, document: Mapping[str, Any]) -> Fleet:
@@ -177,7 +195,7 @@ def _month(path: Path, document: Mapping[str, Any]) -> Fleet:
         shown = {item.name: getattr(server, item.name) for item in fields(server)}
         servers.append(server_from({**shown, **row}, f"{path}: server {server.name}") if row else server)
     as_of = _day(document.get("as_of"), path) or fleet.as_of
-    return Fleet(_distinct(servers, path), as_of, str(path))
+    return Fleet(_distinct(servers, path), as_of, str(path), fleet.azure)
 
 
 def with_date(fleet: Fleet, as_of: date | None) -> Fleet:
@@ -212,6 +230,10 @@ def server_from(row: Mapping[str, Any], where: str) -> ServerSpec:
         _typed(values, key, (str, type(None)), "text", where)
     _choice(values, "product", tuple(PRODUCTS), where)
     _choice(values, "arc", ARC_STATES, where)
+    values["arc_resource"] = _mapping(values.get("arc_resource", {}), f"{where}: arc_resource")
+    _only(values["arc_resource"], set(ARC_RESOURCE), f"{where}: arc_resource")
+    for key in values["arc_resource"]:
+        _typed(values["arc_resource"], key, str, "text", f"{where}: arc_resource")
     _choice(values, "firmware", FIRMWARE, where)
     _choice(values, "tpm", TPMS, where)
     _choice(values, "platform", PLATFORMS, where)

@@ -46,7 +46,7 @@ class Licence:
     @property
     def connected(self) -> bool:
         """Whether Azure has contact with the server's agent."""
-        return self._machine.spec.arc == "connected"
+        return self._machine.arc.connected
 
     @property
     def shown(self) -> str:

@@ -27,7 +27,9 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import (
     wmi_software,
     wmi_tasks,
 )
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arc import ArcAgent
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arguments import first_word
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.azure_side import AzureSide
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cim import CimInstance, CimValue
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.clock import Timeline
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cmd import CommandShell, finished
@@ -55,6 +57,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.principals im
     sid_of,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.process import Process, Program
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.program_azcmagent import azcmagent
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.programs import programs
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.registry import Registry
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.restart import Power
@@ -84,6 +87,8 @@ _MAKERS = {
     "hyper-v": ("Microsoft Corporation", "Virtual Machine"),
     "azure": ("Microsoft Corporation", "Virtual Machine"),
     "azure-local": ("Microsoft Corporation", "Virtual Machine"),
+    "azure-local-host": ("Dell Inc.", "AX-760"),
+    "vmware": ("VMware, Inc.", "VMware20,1"),
     "physical": ("Dell Inc.", "PowerEdge R660"),
 }
 
@@ -94,7 +99,15 @@ _PROGRAM_BYTES = b"MZ\x90\x00"
 class Machine:
     """One server of the fleet; see ``interface.LabMachine`` for what the wire half uses."""
 
-    def __init__(self, spec: ServerSpec, number: int, timeline: Timeline, seed: int, as_of: date) -> None:
+    def __init__(
+        self,
+        spec: ServerSpec,
+        number: int,
+        timeline: Timeline,
+        seed: int,
+        as_of: date,
+        azure: AzureSide | None = None,
+    ) -> None:
         self.spec = spec
         self.number = number
         self.timeline = timeline
@@ -113,6 +126,9 @@ class Machine:
         self.registry = Registry()
         self.services = Services(spec.roles, arc=spec.arc != "none")
         self.disk = Disk(self.now(), self.windows_directory)
+        self.arc = ArcAgent(self, azure or AzureSide())
+        self.arc_connections = 0
+        self.deleted_by_azure = False
         self.packages = ComponentStore(self)
         self.licence = Licence(self)
         self.updates = UpdateService(self, as_of)
@@ -121,8 +137,10 @@ class Machine:
         self.repository = Repository(NAMESPACES)
         for module in (wmi_computer, wmi_security, wmi_software, wmi_registry, wmi_tasks, wmi_policy):
             module.add_classes(self.repository, self)
-        self._programs = programs(self.windows_directory, arc_agent=spec.arc != "none")
+        self._programs = programs(self.windows_directory, arc_agent=self.arc.installed)
         registry_content.fill(self.registry, spec, self.services, self.hostname, self.updates.ubr)
+        if self.arc.installed:
+            self.arc.register()
         policies.lay(self)
         self.hardware = Hardware(self)
         self.automatic_updates = AutomaticUpdates(self)
@@ -319,6 +337,8 @@ class Machine:
         """A service was started or stopped: Windows Update reads its policies when it starts."""
         if service.name == "wuauserv" and service.state == RUNNING:
             self.automatic_updates.arm()
+        if service.name == "himds" and service.state == RUNNING:
+            self.arc.regain_contact()
 
     # Accounts and programs
 
@@ -353,6 +373,20 @@ class Machine:
             if path.lower() not in {found[0].lower(), found[0].rsplit(".", 1)[0].lower()}:
                 return None
         return found[1]
+
+    def place_program(self, name: str, path: str) -> None:
+        """A package puts the Arc agent's program onto the disk."""
+        self._programs[name] = (path, azcmagent)
+        self.disk.write(path, _PROGRAM_BYTES, self.now())
+
+    def drop_program(self, name: str) -> None:
+        """A package takes a program away, with its folder when that is empty then."""
+        path, _body = self._programs.pop(name)
+        self.disk.remove(path)
+        folder = path.rsplit("\\", 1)[0]
+        node = self.disk.find(folder)
+        if node is not None and not node.below:
+            self.disk.remove(folder)
 
     def program_path(self, name: str) -> str | None:
         """Where a program is."""
@@ -454,7 +488,7 @@ class Machine:
         profile = rf"C:\Users\{self.spec.username}"
         self.disk.make_folder(rf"{profile}\AppData\Local\Temp", self.now())
         self.disk.make_folder(r"C:\Program Files\Common Files", self.now())
-        if self.spec.arc != "none":
+        if self.arc.installed:
             self.disk.make_folder(r"C:\ProgramData\AzureConnectedMachineAgent\Log", self.now())
 
 

@@ -52,6 +52,7 @@ def fill(registry: Registry, spec: ServerSpec, services: Services, hostname: str
     set_ubr(registry, spec, ubr, by_lcu=True)
     _windows_update(registry)
     _control(registry, spec, hostname)
+    _guest(registry, spec, hostname)
     _hotpatch(registry, spec)
     for path, values in spec.registry.items():
         registry.create(path)
@@ -189,12 +190,28 @@ def _control(registry: Registry, spec: ServerSpec, hostname: str) -> None:
     )
 
 
+#: What a host tells its guests of its own edition: a Hyper-V host on Datacenter, Azure's own host, an Azure Local host.
+_HOST_EDITIONS = {"hyper-v": "8", "azure": "199", "azure-local": "406"}
+
+
+def _guest(registry: Registry, spec: ServerSpec, hostname: str) -> None:
+    """What the integration services of a Hyper-V host write into a guest."""
+    host = _HOST_EDITIONS.get(spec.platform)
+    if host is None:
+        return
+    path = r"HKLM\SOFTWARE\Microsoft\Virtual Machine\Guest\Parameters"
+    for name, text in (
+        ("HostName", "HOST01"),
+        ("PhysicalHostName", "HOST01"),
+        ("VirtualMachineName", hostname.lower()),
+        ("HostingSystemEditionId", host),
+        ("HostingSystemOsMajor", "10"),
+        ("HostingSystemOsMinor", "0"),
+    ):
+        registry.text(path, name, text)
+
+
 def _hotpatch(registry: Registry, spec: ServerSpec) -> None:
-    if spec.arc != "none":
-        registry.text(ARC_AGENT, "InstallLocation", "C:\\Program Files\\AzureConnectedMachineAgent\\")
-        uninstall = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall\{8F1B2C4E-6C58-4E0B-9B69-1D50AC0B7A11}"
-        registry.text(uninstall, "DisplayName", "Azure Connected Machine Agent")
-        registry.text(uninstall, "DisplayVersion", "1.58.03228.2572")
     if not spec.enrolled:
         return
     if spec.edition_data.azure:

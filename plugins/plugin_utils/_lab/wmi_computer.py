@@ -45,6 +45,7 @@ def add_classes(repository: Repository, machine: Machine) -> None:
     repository.add(computer.processor())
     repository.add(computer.logical_disk())
     repository.add(computer.bios())
+    repository.add(computer.enclosure())
     if machine.spec.product_data.build < 26100:
         # Seen on Server 2019; whether WS2025 has it is not known, so there it is not.
         repository.add(computer.update_settings())
@@ -365,6 +366,40 @@ class _Computer:
         )
 
     # Windows Update
+
+    def enclosure(self) -> CimClass:
+        properties = typed(
+            string="Caption CreationClassName Description Manufacturer Model Name PartNumber SerialNumber SKU "
+            "SMBIOSAssetTag Status Tag Version",
+            uint16_array="ChassisTypes",
+            boolean="LockPresent",
+        )
+        return CimClass(CIMV2, "Win32_SystemEnclosure", properties, ("Tag",), ("CIM_Chassis",), self._enclosure_rows)
+
+    def _enclosure_rows(self) -> Sequence[Row]:
+        machine = self._machine
+        # A Hyper-V guest has a number of that form by chance; Azure's own spells MSFT AZURE VM in ASCII codes.
+        tag = {
+            "azure": "7783-7084-3265-9085-8269-3286-77",
+            "physical": "",
+            "azure-local-host": "",
+            "vmware": "No Asset Tag",
+        }.get(machine.spec.platform, f"4712-{machine.number:04d}-9036-2247-5518-7790-12")
+        return (
+            {
+                "Caption": "System Enclosure",
+                "ChassisTypes": [3],
+                "CreationClassName": "Win32_SystemEnclosure",
+                "Description": "System Enclosure",
+                "LockPresent": False,
+                "Manufacturer": machine.manufacturer,
+                "Name": "System Enclosure",
+                "SerialNumber": f"0000-{machine.number:04d}-2025",
+                "SMBIOSAssetTag": tag,
+                "Tag": "System Enclosure 0",
+                "Version": "Hyper-V UEFI Release v4.1" if machine.spec.platform != "physical" else "",
+            },
+        )
 
     def update_settings(self) -> CimClass:
         methods = {

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import faults
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.azure_side import AzureSide
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.clock import Timeline
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.disk import Disk
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fault_kinds import KINDS, FaultError
@@ -36,9 +37,10 @@ class World:
     def __init__(self, fleet: Fleet, timeline: Timeline, seed: int = 1) -> None:
         self.timeline = timeline
         self.as_of = fleet.as_of or timeline.now().date()
+        self.azure = AzureSide(fleet.azure)
         self._machines: dict[str, Machine] = {}
         for number, spec in enumerate(fleet.servers, 1):
-            self._machines[spec.name] = Machine(spec, number, timeline, seed, self.as_of)
+            self._machines[spec.name] = Machine(spec, number, timeline, seed, self.as_of, self.azure)
 
     @property
     def machines(self) -> Mapping[str, Machine]:
@@ -78,6 +80,8 @@ class World:
                 {"kind": kind.name, "meaning": kind.meaning, "settings": dict(kind.settings)} for kind in KINDS.values()
             ]
             return Answer(200, {"faults": kinds})
+        if method == "GET" and parts == ["azure"]:
+            return Answer(200, {"machines": [machine.as_dict() for machine in self.azure.machines]})
         if method == "POST" and parts == ["shutdown"]:
             return Answer(200, {"stopping": True}, stop=True)
         if parts[:1] == ["servers"] and len(parts) in (2, 3):
@@ -200,7 +204,13 @@ def true_state(machine: Machine) -> dict[str, Any]:
         "capable": updates.capable,
         "enrolled": machine.licence.enrolled,
         "opted_out": machine.licence.opted_out,
-        "arc": machine.spec.arc,
+        "arc": machine.arc.state,
+        "arc_agent": {
+            "version": machine.arc.version,
+            "resource": None if machine.arc.identity is None else machine.arc.identity.as_dict(),
+            "settings": machine.arc.settings,
+        },
+        "deleted_by_azure": machine.deleted_by_azure,
         "vbs": machine.vbs,
         "hardware": machine.hardware.now.as_dict(),
         "installed_kbs": updates.installed_kbs,
