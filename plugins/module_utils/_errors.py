@@ -132,6 +132,12 @@ class RestartFailed(HotpatchError):
     default_code = "restart_failed"
 
 
+class Unhealthy(HotpatchError):
+    """A server does not do what it did before, or does not pass its checks."""
+
+    default_code = "unhealthy"
+
+
 class Busy(HotpatchError):
     """Somebody else's work is under way on the server."""
 

@@ -20,6 +20,26 @@ author: The winops.hotpatch contributors (@winops)
 extends_documentation_fragment:
   - winops.hotpatch.connection
   - winops.hotpatch.release
+options:
+  platform:
+    description:
+      - Where the server stands, when you know it better than the server tells.
+      - Standard and Datacenter get hotpatches through Azure Arc, to which an V(azure_vm) cannot be connected. Azure
+        Edition gets them as V(azure_vm) or V(azure_local_vm) only. An V(azure_local_host) gets none.
+    type: str
+    choices: [azure_vm, azure_local_vm, azure_local_host, other]
+    version_added: 0.2.0
+  expected_tenant_id:
+    description:
+      - The Microsoft Entra tenant in which the server is meant to be connected to Arc. A server that is connected in
+        another one is not eligible. When left out, any tenant will do.
+    type: str
+    version_added: 0.2.0
+  expected_subscription_id:
+    description:
+      - The subscription in which the server is meant to be connected to Arc, as O(expected_tenant_id).
+    type: str
+    version_added: 0.2.0
 attributes:
   diff_mode:
     description: Nothing is changed, so there is nothing to compare.
@@ -72,22 +92,41 @@ product:
   type: dict
   sample: {id: windows-server-2025, name: Windows Server 2025, azure_edition: false, hotpatch_capable: true}
 declared:
-  description: What the options said of the enrollment, kept for M(winops.hotpatch.month_plan).
+  description: What the options said of the enrollment and the place, kept for M(winops.hotpatch.month_plan).
   returned: success
   type: dict
-  sample: {enrolled: null, opted_out: null}
+  sample: {enrolled: null, opted_out: null, platform: null, expected_tenant_id: null, expected_subscription_id: null}
 enrollment:
   description: Whether the server is enrolled for hotpatch, and where that is known from.
   returned: success
   type: dict
   sample: {enrolled: true, source: hint in the server's registry}
 eligibility:
-  description: Whether the server may be enrolled; V(null) when only unknown facts stand against it.
+  description:
+    - Whether the server may be enrolled; V(null) when only unknown facts stand against it. C(blockers) names everything
+      that does, at once.
+    - C(fix_plan) is the way there, in the order in which to do it. Each of its C(steps) has C(fix), for a person, and
+      C(action), for a playbook, with C(module) and its C(options), and in C(needs) the options that only you can give.
+      Where C(action.outside) is V(true), it is done at the firmware or the hypervisor while the server is off, and
+      C(options) say what is to be brought about. A step whose C(action) is V(null) needs a person. Steps with the same
+      C(restart_number) are finished by one restart, which is a step of its own unless something is done outside.
+    - C(fix_plan.restarts) is how often the server is restarted on the way; a cumulative update may let Windows restart
+      once more by itself. C(fix_plan.possible) is V(false) when a blocker has no fix on this installation, and
+      C(fix_plan.complete) is V(false) while something could not be read.
   returned: success
   type: dict
   sample:
     eligible: false
-    blockers: [{code: vbs_not_running, words: Virtualization-based security is configured but not running.}]
+    blockers: [{code: vbs_not_enabled, words: Virtualization-based security is not enabled.}]
+    fix_plan:
+      steps:
+        - {blocker: vbs_not_enabled, restart_number: 1,
+           action: {module: winops.hotpatch.vbs, options: {state: enabled}, needs: [], outside: false}}
+        - {blocker: null, fix: 'Restart the server, and prove it.', restart_number: 1,
+           action: {module: winops.hotpatch.restart, options: {only_if_pending: false}, needs: [], outside: false}}
+      restarts: 1
+      possible: true
+      complete: true
 standing:
   description: The track the server is on and what follows from it.
   returned: success

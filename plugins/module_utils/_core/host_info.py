@@ -14,11 +14,12 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import 
     CATALOGUE_OPTIONS,
     CONNECTION_OPTIONS,
     ENROLLMENT_OPTIONS,
+    PLACE_OPTIONS,
     Spec,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.server_state import state_of
 
-SPEC = Spec({**CONNECTION_OPTIONS, **CATALOGUE_OPTIONS, **ENROLLMENT_OPTIONS})
+SPEC = Spec({**CONNECTION_OPTIONS, **CATALOGUE_OPTIONS, **ENROLLMENT_OPTIONS, **PLACE_OPTIONS})
 
 
 def run(call: Call) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def run(call: Call) -> dict[str, Any]:
     """
     catalogue = catalogue_of(call)
     facts = call.server().facts()
-    declared = {"enrolled": call.params["enrolled"], "opted_out": call.params["opted_out"]}
+    declared = {name: call.params[name] for name in (*ENROLLMENT_OPTIONS, *PLACE_OPTIONS)}
     state = state_of(facts, declared, catalogue)
     return {
         "changed": False,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.place_rules import PLATFORMS
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.settings import Settings
 
@@ -55,6 +56,13 @@ CATALOGUE_OPTIONS: dict[str, dict[str, Any]] = {
 ENROLLMENT_OPTIONS: dict[str, dict[str, Any]] = {
     "enrolled": {"type": "bool"},
     "opted_out": {"type": "bool"},
+}
+
+#: Where the server stands and in which part of Azure it is meant to be, as the inventory knows it.
+PLACE_OPTIONS: dict[str, dict[str, Any]] = {
+    "platform": {"type": "str", "choices": list(PLATFORMS)},
+    "expected_tenant_id": {"type": "str"},
+    "expected_subscription_id": {"type": "str"},
 }
 
 

@@ -6,8 +6,10 @@
 
 Rules of windowsserverdocs, hotpatch for Arc, 2025-10-30: Windows Server 2025 Standard or Datacenter, build 26100.1742
 or later, virtualization-based security running, UEFI with Secure Boot, connected to Azure Arc. Azure Edition needs no
-Arc. Being eligible, being enrolled and being on the track are three different questions. What could not be
-read never passes: it makes the answer unknown.
+Arc and exists only in Azure and on Azure Local. Being eligible, being enrolled and being on the track are three
+different questions. What could not be read never passes: it makes the answer unknown.
+
+What the machine must bring is in machine_rules.py, where it must stand and be connected in place_rules.py.
 """
 
 from __future__ import annotations
@@ -17,20 +19,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.blockers import (
+    Action,
     Blocker,
     FixPlan,
     fix_plan,
     in_order,
 )
+from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.machine_rules import (
+    BUILD_BELOW_FLOOR,
+    firmware_blockers,
+    shares_restart,
+    vbs_blockers,
+)
+from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.place_rules import Expected, place_blockers
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.builds import Build
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.products import Product, identify_product
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.releases import SERVER_2025
 
 FLOOR = Build(26100, 1742)
-VBS_RUNNING = 2
 
-# Firmware switches, the VBS setting and a cumulative update all take effect at the same restart.
-_ONE_RESTART = ("build_below_floor", "bios_firmware", "secure_boot_off", "vbs_not_enabled", "vbs_not_running")
 # A client, an old server or an unknown system needs none of the rest explained.
 _NOTHING_MORE = ("not_windows_server", "product_without_hotpatch", "product_unknown")
 
@@ -94,20 +101,21 @@ def evaluate(
     enrolled: bool | None = None,
     opted_out: bool | None = None,
     platform: str | None = None,
+    expected: Expected | None = None,
 ) -> Eligibility:
     """Judge a server's facts.
 
     :param enrolled: passed through; enrollment never makes a server eligible.
-    :param platform: ``azure`` for an Azure VM, which cannot be connected to Arc; None when unknown.
+    :param platform: where it stands, as declared (see place_rules.py); wins over what the facts say.
+    :param expected: the tenant and the subscription in which it must be; None when any will do.
     """
     product = product_of(facts)
     found = _product_blockers(product)
     if not any(blocker.code in _NOTHING_MORE for blocker in found):
         found += _build_blockers(facts, product)
-        found += _firmware_blockers(facts.get("firmware") or {}, facts.get("hardware") or {})
-        found += _vbs_blockers(facts.get("vbs") or {})
-        if product.id == SERVER_2025 and not product.azure_edition:
-            found += _arc_blockers(facts.get("arc") or {}, platform)
+        found += firmware_blockers(facts)
+        found += vbs_blockers(facts)
+        found += place_blockers(facts, product, platform, expected or Expected())
     blockers = in_order(found)
     if any(not blocker.unknown for blocker in blockers):
         eligible: bool | None = False
@@ -184,142 +192,16 @@ def _build_blockers(facts: Mapping[str, Any], product: Product) -> list[Blocker]
     if build < FLOOR:
         return [
             Blocker(
-                "build_below_floor",
+                BUILD_BELOW_FLOOR,
                 f"Build {build} is older than {FLOOR}, the first that may have hotpatches.",
                 f"build {build}",
                 "Install the current cumulative update and restart.",
                 restart=True,
-                shares_restart_with=_others("build_below_floor"),
+                shares_restart_with=shares_restart(BUILD_BELOW_FLOOR),
+                actions=(Action("winops.hotpatch.updates", {"mode": "baseline"}),),
             )
         ]
     return []
-
-
-def _firmware_blockers(firmware: Mapping[str, Any], hardware: Mapping[str, Any]) -> list[Blocker]:
-    kind, secure = firmware.get("type"), firmware.get("secure_boot")
-    found = []
-    if kind == "bios":
-        virtual = "virtual" in str(hardware.get("model") or "").casefold()
-        fix = (
-            "Move the server to a Generation 2 virtual machine, with Secure Boot on."
-            if virtual
-            else "Convert the system disk to GPT (mbr2gpt) and switch the firmware to UEFI, with a backup at hand."
-        )
-        found.append(
-            Blocker(
-                "bios_firmware",
-                "It starts from BIOS firmware; UEFI with Secure Boot is needed.",
-                "firmware type bios",
-                fix,
-                restart=True,
-                shares_restart_with=_others("bios_firmware"),
-            )
-        )
-    elif kind != "uefi":
-        found.append(_unread("firmware_unknown", "Whether it starts from UEFI could not be read.", "firmware type"))
-    if secure is False:
-        found.append(
-            Blocker(
-                "secure_boot_off",
-                "Secure Boot is off.",
-                "Secure Boot state 0",
-                "Turn Secure Boot on in the firmware or in the settings of the virtual machine.",
-                restart=True,
-                shares_restart_with=_others("secure_boot_off"),
-            )
-        )
-    elif secure is not True and kind != "bios":
-        found.append(_unread("secure_boot_unknown", "Whether Secure Boot is on could not be read.", "Secure Boot"))
-    return found
-
-
-def _vbs_blockers(vbs: Mapping[str, Any]) -> list[Blocker]:
-    status = None if isinstance(vbs.get("status"), bool) else vbs.get("status")
-    if status == VBS_RUNNING:
-        return []
-    if status == 0:
-        return [
-            Blocker(
-                "vbs_not_enabled",
-                "Virtualization-based security is not enabled.",
-                "VirtualizationBasedSecurityStatus 0",
-                r"Set EnableVirtualizationBasedSecurity to 1 below HKLM\SYSTEM\CurrentControlSet\Control\DeviceGuard, "
-                "or use the Group Policy, restart, and check for status 2.",
-                restart=True,
-                shares_restart_with=_others("vbs_not_enabled"),
-            )
-        ]
-    if status == 1:
-        return [
-            Blocker(
-                "vbs_not_running",
-                "Virtualization-based security is enabled but not running.",
-                "VirtualizationBasedSecurityStatus 1",
-                "Restart if it was enabled since the last start; else let the hardware or the virtual machine offer "
-                "virtualization and Secure Boot, and check for status 2.",
-                restart=True,
-                shares_restart_with=_others("vbs_not_running"),
-            )
-        ]
-    why = vbs.get("why_unknown")
-    words = "Whether virtualization-based security runs could not be read."
-    return [_unread("vbs_unknown", words, str(why) if why else "VirtualizationBasedSecurityStatus")]
-
-
-def _arc_blockers(arc: Mapping[str, Any], platform: str | None) -> list[Blocker]:
-    if platform == "azure":
-        return [
-            Blocker(
-                "azure_vm_needs_azure_edition",
-                "An Azure VM cannot be connected to Arc; only Datacenter: Azure Edition has hotpatches there.",
-                "declared platform azure",
-                None,
-            )
-        ]
-    installed, service, status = arc.get("installed"), arc.get("service"), arc.get("status")
-    if installed is False or service == "absent":
-        return [
-            Blocker(
-                "arc_missing",
-                "The Azure Connected Machine agent is not installed.",
-                "service himds absent",
-                "Install the agent and connect the server (azcmagent connect).",
-            )
-        ]
-    shown = str(status or "").casefold()
-    detail = ", ".join(str(part) for part in (arc.get("error_code"), arc.get("error_details")) if part)
-    evidence = f"service {service or 'unknown'}, status {status or 'unknown'}{', ' + detail if detail else ''}"
-    if shown == "expired":
-        return [
-            Blocker(
-                "arc_expired",
-                "The Arc connection has expired: the machine's identity is no longer valid.",
-                evidence,
-                "Disconnect with --force-local-only, delete the resource if it is left, and connect again; note the "
-                "role assignments of the old identity first.",
-            )
-        ]
-    if shown == "disconnected" or (installed is True and service == "stopped"):
-        return [
-            Blocker(
-                "arc_disconnected",
-                "The Arc agent has no contact with Azure.",
-                evidence,
-                "Start the service himds and check the network (azcmagent check), dls.microsoft.com included.",
-            )
-        ]
-    if shown == "connected" and installed is True and service == "running":
-        return []
-    if shown and shown != "connected":
-        return [
-            Blocker(
-                "arc_not_connected",
-                f"The Arc agent is not connected; it says {status}.",
-                evidence,
-                "Look at azcmagent show and its log, and connect the server.",
-            )
-        ]
-    return [_unread("arc_unknown", "Whether the server is connected to Azure Arc could not be read.", evidence)]
 
 
 def _warnings(facts: Mapping[str, Any], product: Product) -> tuple[Caution, ...]:
@@ -334,12 +216,3 @@ def _warnings(facts: Mapping[str, Any], product: Product) -> tuple[Caution, ...]
         words = f"Updates come from {where}: a hotpatch arrives only when it is approved there."
         found.append(Caution("wsus", words))
     return tuple(found)
-
-
-def _others(code: str) -> tuple[str, ...]:
-    return tuple(other for other in _ONE_RESTART if other != code)
-
-
-def _unread(code: str, words: str, evidence: str) -> Blocker:
-    fix = "Find out why it could not be read, and read the server again."
-    return Blocker(code, words, evidence, fix, unknown=True)

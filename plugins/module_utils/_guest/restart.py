@@ -169,6 +169,16 @@ def restart(
     return _Restart(connect, server, options, clock, sleep, progress).run(check_mode)
 
 
+def is_named(name: str, patterns: Collection[str]) -> bool:
+    """Whether a service is meant by one of the names; compared without case, and ``abc*`` means all that begin so."""
+    folded = name.lower()
+    for pattern in patterns:
+        exact = pattern.lower()
+        if folded == exact or (exact.endswith("*") and folded.startswith(exact[:-1])):
+            return True
+    return False
+
+
 class _Restart:
     """One restart of one server."""
 
@@ -333,7 +343,8 @@ class _Restart:
     def wait_for_services(self, before: Collection[str]) -> None:
         """Wait until the automatic services that ran before run again; delayed ones start minutes after the boot."""
         until = min(self.deadline, self.clock() + self.options.services_seconds)
-        wanted = [name for name in before if not self.ignored(name)]
+        ignored = (*SELF_STOPPING, *self.options.ignore_services)
+        wanted = [name for name in before if not is_named(name, ignored)]
         while True:
             client = self.connect()
             try:
@@ -393,14 +404,6 @@ class _Restart:
             return False
         uninterrupted = before.uptime + elapsed
         return now.uptime < uninterrupted - min(10.0, max(before.uptime, 0.0) / 2)
-
-    def ignored(self, name: str) -> bool:
-        folded = name.lower()
-        for pattern in (*SELF_STOPPING, *self.options.ignore_services):
-            exact = pattern.lower()
-            if folded == exact or (exact.endswith("*") and folded.startswith(exact[:-1])):
-                return True
-        return False
 
     def pause(self, stage: str, seconds: float, until: float) -> None:
         left = until - self.clock()

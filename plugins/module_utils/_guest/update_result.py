@@ -18,7 +18,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._errors import Bad
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.facts_text import clean
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.update_script import CONTRACT
 
-#: A server offers some tens of updates; each takes about 1.5 KB.
+#: A server offers some tens of updates, each takes about 1.5 KB; a row of the history takes about 0.5 KB.
 MAX_DOCUMENT = 2 * 1024 * 1024
 _MAX_ITEMS = 1000
 
@@ -35,6 +35,7 @@ _UPDATE_BOOLS = (
     "bootstrapper",
 )
 _UPDATE_INTS = ("type", "deployment_action", "restart_behavior", "impact")
+_HISTORY_INTS = ("operation", "result_code", "hresult_signed", "revision", "server_selection")
 _AGENT_BOOLS = ("busy", "restart_required", "restart_required_before_installation")
 _AGENT_TEXTS = ("language_mode", "ps_version", "user_sid", "wua_version")
 
@@ -130,6 +131,7 @@ class _ResultReader:
             "error": error,
             "agent": self.agent(document.get("agent")),
             "search": self.search(document.get("search")),
+            "history": self.history(document.get("history")),
             "updates": updates,
         }
 
@@ -138,7 +140,21 @@ class _ResultReader:
             self.bad("it says nothing of the agent")
         facts: dict[str, Any] = {name: self.text(agent, name) or None for name in _AGENT_TEXTS}
         facts |= {name: self.boolean(agent, name) for name in _AGENT_BOOLS}
-        return facts | {"server_selection": self.integer(agent, "server_selection")}
+        facts |= {
+            "server_selection": self.integer(agent, "server_selection"),
+            "service_id": self.guid(agent, "service_id"),
+            "services": None,
+        }
+        if agent.get("services") is not None:
+            facts["services"] = [
+                {
+                    "id": self.guid(item, "id"),
+                    "name": self.text(item, "name"),
+                    "default": self.boolean(item, "default"),
+                }
+                for item in self.items(agent, "services")
+            ]
+        return facts
 
     def search(self, search: object) -> dict[str, Any] | None:
         if search is None:
@@ -153,6 +169,24 @@ class _ResultReader:
             for item in self.items(search, "warnings")
         ]
         return {"result_code": code, "warnings": warnings}
+
+    def history(self, history: object) -> dict[str, Any] | None:
+        if history is None:
+            return None
+        if not isinstance(history, dict):
+            self.bad("history is not an object")
+        total = self.integer(history, "total")
+        if total is None or total < 0:
+            self.bad("its history has no number of rows")
+        return {"total": total, "entries": [self.history_entry(item) for item in self.items(history, "entries")]}
+
+    def history_entry(self, item: dict[str, Any]) -> dict[str, Any]:
+        """A row that Windows left incomplete is kept as far as it goes: the history is evidence."""
+        entry: dict[str, Any] = {name: self.text(item, name) or None for name in ("date", "title")}
+        entry |= {name: self.integer(item, name) for name in _HISTORY_INTS}
+        entry["hresult"] = self.text(item, "hresult")
+        entry["client_application_id"] = self.text(item, "client_application_id") or None
+        return entry | {name: self.guid(item, name) for name in ("update_id", "service_id")}
 
     def update(self, item: dict[str, Any]) -> dict[str, Any]:
         update_id, revision = item.get("update_id"), self.integer(item, "revision")
@@ -236,6 +270,11 @@ class _ResultReader:
         if value is not None and not isinstance(value, str):
             self.bad(f"{name} is not text")
         return clean(value, 1000) if value is not None else None
+
+    def guid(self, holder: dict[str, Any], name: str) -> str | None:
+        """In lower case; None when it is empty, the nil GUID, or no GUID."""
+        text = self.text(holder, name) or ""
+        return text.lower() if _GUID.fullmatch(text) and text.strip("0-") else None
 
     def boolean(self, holder: dict[str, Any], name: str) -> bool | None:
         value = holder.get(name)

@@ -45,6 +45,8 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.quoting imp
 
 #: What Windows Update offers and nobody has hidden.
 OFFERED = "IsInstalled=0 and IsHidden=0"
+#: What somebody has hidden, so that it is not offered.
+HIDDEN = "IsInstalled=0 and IsHidden=1"
 
 #: Runs whose files stay on the server.
 KEEP_RUNS = 20
@@ -167,9 +169,11 @@ class UpdateRunner:
         updates: Sequence[Mapping[str, Any]] = (),
         *,
         seconds: float,
-        criteria: str = OFFERED,
+        criteria: str | None = None,
         server_selection: int = 0,
+        service_id: str | None = None,
         accept_eula: bool = False,
+        history: tuple[int, int] | None = None,
         again: bool = False,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
@@ -178,17 +182,27 @@ class UpdateRunner:
         The result has one more key, ``attached``: ``no`` when this call started the work, ``running`` when it was found
         running, ``finished`` when its stored result was there.
 
-        :param operation: search, evaluate, download or install.
-        :param updates: ``update_id`` and ``revision`` of each; for all but search.
+        :param operation: search, evaluate, download, install, history, hide or unhide.
+        :param updates: ``update_id`` and ``revision`` of each; for all but search and history. They must be among what
+            a search with the criteria finds.
         :param seconds: how long this call waits; the work itself goes on.
-        :param again: do not take a stored result of search, evaluate or download.
+        :param criteria: of the search: by default what is offered and not hidden, for unhide what is hidden.
+        :param service_id: the service to ask with the server selection 3 (others).
+        :param history: how many of the newest rows of the history are left out, and how many are read at most. A search
+            gives those of the updates that it found; when it cannot read them, its history is None.
+        :param again: do not take a stored result; an installation's is taken all the same.
         :param progress: called with each new state of the work.
         :raises Busy: other work is under way on the server.
         :raises OutcomeUnknown: it began and left no result; an installation is not started again.
         :raises AnswerTimeout: it still runs; call again with the same run id.
         :raises BadAnswer: the server's files are not by the contract.
         """
-        request = self._request(operation, updates, criteria, server_selection, accept_eula)
+        request = self._request(operation, updates, history) | {
+            "criteria": criteria or (HIDDEN if operation == "unhide" else OFFERED),
+            "server_selection": server_selection,
+            "service_id": service_id,
+            "accept_eula": accept_eula,
+        }
         deadline = self._clock() + seconds
         try:
             start, how, stored = self._start_or_attach(operation, request, again)
@@ -227,21 +241,22 @@ class UpdateRunner:
     # ---- start
 
     def _request(
-        self, operation: str, updates: Sequence[Mapping[str, Any]], criteria: str, selection: int, accept_eula: bool
+        self, operation: str, updates: Sequence[Mapping[str, Any]], history: tuple[int, int] | None
     ) -> dict[str, Any]:
         if operation not in update_script.OPERATIONS:
             raise InvalidInput(f"The operation {operation!r} is not one of {', '.join(update_script.OPERATIONS)}.")
-        if (operation == "search") == bool(updates):
-            raise InvalidInput(f"{operation} takes {'no updates' if operation == 'search' else 'at least one update'}.")
+        takes = operation in update_script.FOR_UPDATES
+        if takes != bool(updates):
+            raise InvalidInput(f"{operation} takes {'at least one update' if takes else 'no updates'}.")
+        if history is None and operation == "history":
+            raise InvalidInput("history needs to know how many rows to read.")
         return {
             "contract": update_script.CONTRACT,
             "run_id": self.run_id,
             "nonce": self._nonce(),
             "operation": operation,
-            "criteria": criteria,
-            "server_selection": selection,
-            "accept_eula": accept_eula,
             "client_application_id": "winops.hotpatch",
+            "history": {"skip": history[0], "limit": history[1]} if history else None,
             "updates": [{"update_id": str(item["update_id"]), "revision": int(item["revision"])} for item in updates],
         }
 
@@ -270,7 +285,7 @@ class UpdateRunner:
         before = look.request
         if before is None or before.get("run_id") != self.run_id or before.get("operation") != operation:
             return None
-        if operation != "search" and _identities(before) != _identities(request):
+        if operation in update_script.FOR_UPDATES and _identities(before) != _identities(request):
             raise InvalidInput(
                 f"{self._server}: the run id {self.run_id} was used for another {operation} before.",
                 hint="Use a new run id for other updates.",

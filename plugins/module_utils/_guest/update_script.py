@@ -29,7 +29,10 @@ import hashlib
 CONTRACT = 1
 
 #: What the script may be asked to do.
-OPERATIONS = ("search", "evaluate", "download", "install")
+OPERATIONS = ("search", "evaluate", "download", "install", "history", "hide", "unhide")
+
+#: Those that name the updates they are for; the others read only.
+FOR_UPDATES = ("evaluate", "download", "install", "hide", "unhide")
 
 #: Exit codes of the script, which the task keeps as its last result.
 EXIT_DONE, EXIT_FAILED, EXIT_NO_RESULT, EXIT_NOT_STARTED = 0, 1, 2, 3
@@ -44,15 +47,17 @@ $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 $progressPath = Join-Path -Path $RunFolder -ChildPath "$Operation.progress.json"
 $resultPath = Join-Path -Path $RunFolder -ChildPath "$Operation.result.json"
+$currentPath = Join-Path -Path $PSScriptRoot -ChildPath 'runs\current.json'
 $request = Get-Content -LiteralPath (Join-Path -Path $RunFolder -ChildPath "$Operation.request.json") -Raw | ConvertFrom-Json
 $languageMode = [string]$ExecutionContext.SessionState.LanguageMode
 $agent = @{
     language_mode = $languageMode; ps_version = [string]$PSVersionTable.PSVersion; user_sid = $null; wua_version = $null
-    server_selection = $request.server_selection; busy = $null; restart_required = $null; restart_required_before_installation = $null
+    server_selection = $request.server_selection; service_id = $null; services = $null
+    busy = $null; restart_required = $null; restart_required_before_installation = $null
 }
 $result = @{
     contract = 1; run_id = $request.run_id; nonce = $request.nonce; operation = $Operation; state = 'failed'; error = $null
-    started = (Get-Date).ToUniversalTime().ToString('s') + 'Z'; finished = $null; agent = $agent; search = $null; updates = @()
+    started = (Get-Date).ToUniversalTime().ToString('s') + 'Z'; finished = $null; agent = $agent; search = $null; history = $null; updates = @()
 }
 
 if ($languageMode -ne 'FullLanguage') {
@@ -69,6 +74,7 @@ function New-UpdateSession { return , (New-Object -ComObject 'Microsoft.Update.S
 function New-UpdateCollection { return , (New-Object -ComObject 'Microsoft.Update.UpdateColl') }
 function New-SystemInformation { return , (New-Object -ComObject 'Microsoft.Update.SystemInfo') }
 function New-AgentInformation { return , (New-Object -ComObject 'Microsoft.Update.AgentInfo') }
+function New-ServiceManager { return , (New-Object -ComObject 'Microsoft.Update.ServiceManager') }
 function Get-UtcText { return (Get-Date).ToUniversalTime().ToString('s') + 'Z' }
 function Get-HexText([int] $Code) { return '0x{0:X8}' -f $Code }
 function Select-Boolean($Value) { if ($Value -is [bool]) { return $Value } else { return $null } }
@@ -112,6 +118,22 @@ function Write-Phase([string] $Phase, [int] $Current, [int] $Total, $UpdateId) {
     try { Write-JsonFile -Path $progressPath -Value $progress -Tries 8 } catch { if ($Phase -eq 'starting') { throw } }
 }
 
+function Write-Current {
+    # Several callers may have named themselves there before one of them got to run: what stands there now is who runs.
+    $current = @{ run_id = $request.run_id; operation = $Operation; nonce = $request.nonce }
+    try { Write-JsonFile -Path $currentPath -Value $current -Tries 4 } catch { $null = $_ }
+}
+
+function Get-ServiceList {
+    try {
+        $services = @(foreach ($service in (New-ServiceManager).Services) {
+            $default = Select-Boolean -Value $service.IsDefaultAUService
+            @{ id = [string]$service.ServiceID; name = [string]$service.Name; default = $default }
+        })
+        return , $services
+    } catch { return $null }  # for information only
+}
+
 function Update-AgentState($Installer) {
     foreach ($name in 'busy', 'restart_required', 'restart_required_before_installation') { $agent[$name] = $null }
     try {
@@ -145,6 +167,35 @@ function New-UpdateRecord($Update) {
         $record['bootstrapper'] = $contains
     } catch { $record['bootstrapper_error'] = Get-Failure -Stage 'bootstrapper' -ErrorRecord $_ }
     return $record
+}
+
+function New-HistoryRecord($Entry) {
+    # There is no KB but in the title, and the date is UTC without saying so.
+    $record = @{
+        date = ([datetime]$Entry.Date).ToString('s') + 'Z'; operation = [int]$Entry.Operation; title = [string]$Entry.Title
+        update_id = [string]$Entry.UpdateIdentity.UpdateID; revision = [int]$Entry.UpdateIdentity.RevisionNumber
+        client_application_id = [string]$Entry.ClientApplicationID
+        server_selection = [int]$Entry.ServerSelection; service_id = [string]$Entry.ServiceID
+    }
+    return $record + (Get-Outcome -Outcome $Entry)
+}
+
+function Get-History($Searcher) {
+    # Newest first; a count of zero is an error to QueryHistory.
+    Write-Phase -Phase 'reading' -Current 0 -Total 0 -UpdateId $null
+    $total = [int]$Searcher.GetTotalHistoryCount()
+    $skip = [int]$request.history.skip
+    $count = [Math]::Min([int]$request.history.limit, $total - $skip)
+    $entries = @(if ($count -gt 0) { foreach ($entry in $Searcher.QueryHistory($skip, $count)) { New-HistoryRecord -Entry $entry } })
+    return @{ total = $total; entries = $entries }
+}
+
+function Get-OfferedUpdate($Searcher) {
+    Write-Phase -Phase 'searching' -Current 0 -Total 0 -UpdateId $null
+    $found = $Searcher.Search([string]$request.criteria)
+    $warnings = @(foreach ($item in $found.Warnings) { @{ hresult = (Get-HexText -Code $item.HResult); message = [string]$item.Message } })
+    $result['search'] = @{ result_code = [int]$found.ResultCode; warnings = $warnings }
+    foreach ($update in $found.Updates) { $update }
 }
 
 function New-Downloader($Session, $Update) {
@@ -181,12 +232,13 @@ if (Test-Path -LiteralPath $progressPath) {
     $earlier = Get-Content -LiteralPath $progressPath -Raw | ConvertFrom-Json
     if ($earlier.nonce -eq $request.nonce) { exit 3 }
 }
+Write-Current
 
 $exitCode = 2
 try {
     $stage = 'request'
     Write-Phase -Phase 'starting' -Current 0 -Total 0 -UpdateId $null
-    $known = @('search', 'evaluate', 'download', 'install') -contains $Operation
+    $known = @('search', 'evaluate', 'download', 'install', 'history', 'hide', 'unhide') -contains $Operation
     if (-not $known -or ($request.contract -ne 1) -or ($request.operation -ne $Operation)) {
         Stop-Operation -Code (0x80070057) -Message 'The request is for another contract version or operation.'
     }
@@ -198,18 +250,33 @@ try {
     $installer = $session.CreateUpdateInstaller()
     try { $agent['wua_version'] = [string](New-AgentInformation).GetInfo('ProductVersionString') } catch { $null = $_ }
     Update-AgentState -Installer $installer
-
-    $stage = 'search'
-    Write-Phase -Phase 'searching' -Current 0 -Total 0 -UpdateId $null
     $searcher = $session.CreateUpdateSearcher()
     $searcher.ServerSelection = [int]$request.server_selection
-    $found = $searcher.Search([string]$request.criteria)
-    $warnings = @(foreach ($item in $found.Warnings) { @{ hresult = (Get-HexText -Code $item.HResult); message = [string]$item.Message } })
-    $result['search'] = @{ result_code = [int]$found.ResultCode; warnings = $warnings }
+    if ($request.service_id) { $searcher.ServiceID = [string]$request.service_id }
+    $agent['service_id'] = [string]$searcher.ServiceID
+    $agent['services'] = Get-ServiceList
+
+    $offered = @()
+    if ($Operation -eq 'history') {
+        $stage = 'history'
+        $result['history'] = Get-History -Searcher $searcher
+    } else {
+        $stage = 'search'
+        $offered = @(Get-OfferedUpdate -Searcher $searcher)
+    }
+    if (($Operation -eq 'search') -and $request.history) {
+        # What of it was installed before; a history that cannot be read stays null and stops nothing.
+        try {
+            $ids = @(foreach ($update in $offered) { [string]$update.Identity.UpdateID })
+            $history = Get-History -Searcher $searcher
+            $history['entries'] = @(foreach ($entry in $history['entries']) { if ($ids -contains $entry['update_id']) { $entry } })
+            $result['history'] = $history
+        } catch { $null = $_ }
+    }
 
     $stage = 'type_information'
     $chosen = New-Object -TypeName System.Collections.ArrayList
-    foreach ($update in $found.Updates) {
+    foreach ($update in $offered) {
         if (-not $update.Title -or -not $update.Identity.UpdateID) { Stop-Operation -Code (0x8002802B) -Message 'Agent type information broken.' }
         if ($Operation -eq 'search') { $null = $chosen.Add($update) }
     }
@@ -217,7 +284,7 @@ try {
     $stage = 'match'
     foreach ($wanted in @($request.updates)) {
         $match = $null
-        foreach ($update in $found.Updates) {
+        foreach ($update in $offered) {
             if (($update.Identity.UpdateID -eq $wanted.update_id) -and ($update.Identity.RevisionNumber -eq $wanted.revision)) { $match = $update }
         }
         if ($null -eq $match) { Stop-Operation -Code (0x80240024) -Message "Update $($wanted.update_id) is not offered now." }
@@ -233,6 +300,7 @@ try {
         $record = $records[$position - 1]
         $touches = @('download', 'install') -contains $Operation
         if ($touches -and $request.accept_eula -and -not $update.EulaAccepted) { $null = $update.AcceptEula() }
+        if (@('hide', 'unhide') -contains $Operation) { $update.IsHidden = ($Operation -eq 'hide') }
         if ($Operation -eq 'evaluate') {
             Write-Phase -Phase 'bootstrapper' -Current $position -Total $total -UpdateId $record['update_id']
             $record['evaluation'] = Get-Evaluation -Session $session -Update $update -Position $position -Total $total
@@ -243,6 +311,7 @@ try {
         }
         $record['downloaded'] = Select-Boolean -Value $update.IsDownloaded
         $record['eula_accepted'] = Select-Boolean -Value $update.EulaAccepted
+        $record['hidden'] = Select-Boolean -Value $update.IsHidden
     }
 
     if (($Operation -eq 'install') -and ($total -gt 0)) {
@@ -274,6 +343,7 @@ try {
         Write-JsonFile -Path $resultPath -Value $result -Tries 40
         $exitCode = [int]($result['state'] -ne 'done')
     } catch { $exitCode = 2 }
+    Write-Current
     $lock.Dispose()
 }
 exit $exitCode

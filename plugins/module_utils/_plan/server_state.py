@@ -15,6 +15,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.enrol
     installed_kbs,
     known_enrollment,
 )
+from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.place_rules import Expected
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.rules import (
     Eligibility,
     build_of,
@@ -37,12 +38,19 @@ class ServerState:
 def state_of(facts: Mapping[str, Any], declarations: Mapping[str, Any] | None, catalogue: Catalogue) -> ServerState:
     """Judge a server's facts.
 
-    :param declarations: what the inventory knows: ``enrolled``, ``opted_out`` (true, false or None) and ``platform``.
+    :param declarations: what the inventory knows: ``enrolled``, ``opted_out`` (true, false or None), ``platform``,
+        ``expected_tenant_id`` and ``expected_subscription_id``.
     """
     declared = declarations or {}
     product = product_of(facts)
     enrollment = known_enrollment(facts, declared.get("enrolled"), product, catalogue)
     opted_out = declared.get("opted_out")
-    eligibility = evaluate(facts, enrolled=enrollment.enrolled, opted_out=opted_out, platform=declared.get("platform"))
+    eligibility = evaluate(
+        facts,
+        enrolled=enrollment.enrolled,
+        opted_out=opted_out,
+        platform=declared.get("platform"),
+        expected=Expected.of(declared),
+    )
     where = standing(product, build_of(facts), installed_kbs(facts), enrollment.enrolled, opted_out, catalogue)
     return ServerState(product, enrollment, eligibility, where)

@@ -1,35 +1,72 @@
 # Copyright (c) 2026, the winops.hotpatch contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Azure Connected Machine agent: azcmagent show, show -j and version.
+"""The Azure Connected Machine agent of one server: whether it is installed, what it is connected to, its settings.
 
-Labels and their order: public outputs of agents 1.58 (Linux) and 1.64 (Windows). No whole ``show -j`` document was
-found: the keys that working code reads stand here with their known names, the others follow the labels in camel case.
+What it shows: public outputs of agents 1.58 (Linux) and 1.64 (Windows). No whole ``show -j`` document was found: the
+keys that working code reads stand here with their known names, the others follow the labels in camel case. A machine
+that is not connected shows Disconnected with every line of its identity empty (recorded); one that has lost contact
+keeps them. How the agent words that its resource is gone was not found: HCRP404 and its sentence are assumptions.
+Settings and their texts: two public outputs of ``azcmagent config list``.
 """
 
 from __future__ import annotations
 
-import json
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.services import RUNNING
-from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.session import Call
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.azure_side import (
+    GROUP,
+    LOCATION,
+    ArcMachine,
+    AzureSide,
+)
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.msi import AGENT, Package
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.services import ARC_SERVICES, RUNNING, Service
 
 if TYPE_CHECKING:
     from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.machine import Machine
 
 AGENT_VERSION = "1.58.03228.2572"
-PATH = r"C:\Program Files\AzureConnectedMachineAgent\azcmagent.exe"
+FOLDER = r"C:\Program Files\AzureConnectedMachineAgent"
+PATH = rf"{FOLDER}\azcmagent.exe"
+DATA = r"C:\ProgramData\AzureConnectedMachineAgent"
+KEY = r"HKLM\SOFTWARE\Microsoft\Azure Connected Machine Agent"
+UNINSTALL = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall"
+PRODUCT_CODE = "{8F1B2C4E-6C58-4E0B-9B69-1D50AC0B7A11}"
 
 _IDS = uuid.UUID("8c1a2c52-0ab1-4b71-9f39-0c6b6ee0b3a7")
-_TENANT = "6f1e2c4a-2f0b-4f0e-9a51-6a4d6f8f2b10"
-_SUBSCRIPTION = "0b9d6a52-3a6e-4f2b-8d11-2f1c7d2e9b33"
-GROUP = "rg-arc-servers"
-LOCATION = "westeurope"
 
-_STATUS = {"connected": "Connected", "disconnected": "Disconnected", "expired": "Expired"}
+#: Name, as ``config list`` shows it, and what it is unless somebody sets it; a list is several values.
+SETTINGS: dict[str, str | list[str]] = {
+    "incomingconnections.enabled": "true",
+    "incomingconnections.ports": [],
+    "connection.type": "default",
+    "proxy.url": "",
+    "proxy.bypass": [],
+    "extensions.allowlist": [],
+    "extensions.blocklist": [],
+    "guestconfiguration.enabled": "true",
+    "extensions.enabled": "true",
+    "config.mode": "full",
+    "guestconfiguration.agent.cpulimit": "5",
+    "extensions.agent.cpulimit": "5",
+}
+PREVIEW = ("incomingconnections.enabled", "incomingconnections.ports", "connection.type")
+
+# A heartbeat goes out every five minutes; an identity expires after 45 days without one.
+_AGES = {
+    "Connected": timedelta(minutes=3),
+    "Disconnected": timedelta(hours=6),
+    "Expired": timedelta(days=52),
+}
+_ERRORS = {
+    "expired": ("", "The machine's identity certificate has expired."),
+    "resource_deleted": ("HCRP404", "The requested resource was not found: the machine was deleted in Azure."),
+    "disconnected": ("", 'Post "https://gbl.his.arc.azure.com": dial tcp: i/o timeout'),
+}
 _SERVICES = (
     ("Agent Service (himds)", "himds"),
     ("Azure Arc Proxy (arcproxy)", "arcproxy"),
@@ -38,120 +75,192 @@ _SERVICES = (
 )
 
 
-def document(machine: Machine) -> dict[str, Any]:
-    """What ``show -j`` prints."""
-    state = machine.spec.arc
-    known = state in {"connected", "expired"}
-    name = machine.hostname
-    resource = (
-        f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.HybridCompute/machines/{name}"
-    )
-    # A heartbeat goes out every five minutes; an identity expires after 45 days without one.
-    age = timedelta(minutes=3) if state == "connected" else timedelta(days=52)
-    return {
-        "resourceName": name if known else "",
-        "resourceGroup": GROUP if known else "",
-        "resourceNamespace": "Microsoft.HybridCompute" if known else "",
-        "resourceId": resource if known else "",
-        "subscriptionId": _SUBSCRIPTION if known else "",
-        "tenantId": _TENANT if known else "",
-        "vmId": _identifier(machine, "vm") if known else "",
-        "correlationId": _identifier(machine, "correlation") if known else "",
-        "vmUuid": _identifier(machine, "uuid").upper() if known else "",
-        "location": LOCATION if known else "",
-        "cloud": "AzureCloud" if known else "",
-        "agentVersion": AGENT_VERSION,
-        "agentLogfile": r"C:\ProgramData\AzureConnectedMachineAgent\Log\himds.log",
-        "status": _STATUS.get(state, ""),
-        "lastHeartbeat": f"{machine.now() - age:%Y-%m-%dT%H:%M:%SZ}" if known else "",
-        "agentErrorCode": "",
-        "agentErrorDetails": "The machine's identity certificate has expired." if state == "expired" else "",
-        "agentErrorTimestamp": "",
-        "httpsProxy": "",
-        "proxyBypass": [],
-        "upstreamProxy": "",
-        "gatewayUrl": "",
-        "privateLinkScope": "",
-        "cloudProvider": "N/A",
-        "manufacturer": machine.manufacturer,
-        "model": machine.model,
-        "mssqlDiscovered": "true" if "sql" in machine.spec.roles else "false",
-        "services": [
-            {"displayName": label, "serviceName": service, "status": _service_state(machine, service)}
-            for label, service in _SERVICES
-        ],
-        "portalPage": f"https://portal.azure.com/#@{_TENANT}/resource{resource}/overview" if known else "",
-        "disabledFeatures": [],
-    }
+class ArcAgent:
+    """The agent of one server, installed or not."""
+
+    def __init__(self, machine: Machine, azure: AzureSide) -> None:
+        self._machine = machine
+        self.azure = azure
+        state = machine.spec.arc
+        self.version: str | None = None if state == "none" else AGENT_VERSION
+        self.product_code = PRODUCT_CODE
+        self.settings = {name: list(value) if isinstance(value, list) else value for name, value in SETTINGS.items()}
+        self.identity: ArcMachine | None = None
+        self.status = "Disconnected"
+        self.error = ("", "")
+        if machine.spec.internet_proxy and state in {"connected", "disconnected", "expired"}:
+            self.settings["proxy.url"] = machine.spec.internet_proxy
+        if state in {"connected", "disconnected", "expired", "resource_deleted"}:
+            self._start(state)
+
+    def _start(self, state: str) -> None:
+        machine = self._machine
+        self.identity = ArcMachine(
+            **{
+                "name": machine.hostname,
+                "resource_group": GROUP,
+                "subscription_id": self.azure.settings.subscription_id,
+                "tenant_id": self.azure.settings.tenant_id,
+                "location": LOCATION,
+                **machine.spec.arc_resource,
+            },
+            vm_id=_identifier(machine, "vm"),
+            correlation_id=_identifier(machine, "correlation"),
+        )
+        self.status = {"connected": "Connected", "expired": "Expired"}.get(state, "Disconnected")
+        self.error = _ERRORS.get(state, ("", ""))
+        if state != "resource_deleted":
+            self.azure.put(replace(self.identity, status=self.status, created=machine.now()))
+
+    # What it is
+
+    @property
+    def installed(self) -> bool:
+        """Whether the package is on the server."""
+        return self.version is not None
+
+    @property
+    def connected(self) -> bool:
+        """Whether Azure hears from it."""
+        return self.installed and self.status == "Connected"
+
+    @property
+    def state(self) -> str:
+        """One word, those of the fleet file."""
+        if not self.installed:
+            return "none"
+        if self.identity is None:
+            return "installed"
+        if self.error[0] == "HCRP404":
+            return "resource_deleted"
+        return self.status.lower()
+
+    @property
+    def proxy(self) -> str:
+        """Where its requests go through; empty for none."""
+        return str(self.settings["proxy.url"])
+
+    @property
+    def answers(self) -> bool:
+        """Whether its service runs."""
+        service = self._machine.services.find("himds")
+        return service is not None and service.state == RUNNING
+
+    # What becomes of it
+
+    def install(self, package: Package) -> None:
+        """The package puts it there, or a newer one in its place."""
+        machine = self._machine
+        if self.installed:
+            machine.registry.remove(rf"{UNINSTALL}\{self.product_code}")
+        self.version, self.product_code = package.version, package.code
+        now = machine.now()
+        for folder in (FOLDER, rf"{DATA}\Log", rf"{DATA}\Config"):
+            machine.disk.make_folder(folder, now)
+        machine.place_program("azcmagent", PATH)
+        for name, display, start in ARC_SERVICES:
+            if machine.services.find(name) is None:
+                machine.services.add(Service(name, display, start, rf'"{FOLDER}\{name}.exe"', rf"NT SERVICE\{name}"))
+            service = machine.services.find(name)
+            if service is not None:
+                service.state = RUNNING
+        self.register()
+
+    def register(self) -> None:
+        """What its package writes into the registry."""
+        registry = self._machine.registry
+        registry.text(KEY, "InstallLocation", f"{FOLDER}\\")
+        path = rf"{UNINSTALL}\{self.product_code}"
+        registry.text(path, "DisplayName", AGENT)
+        registry.text(path, "DisplayVersion", self.version or "")
+        registry.text(path, "Publisher", "Microsoft Corporation")
+        registry.text(path, "UninstallString", f"MsiExec.exe /X{self.product_code}")
+        registry.number(path, "WindowsInstaller", 1)
+
+    def uninstall(self) -> None:
+        """The package takes it away; its data folders stay (release notes)."""
+        machine = self._machine
+        machine.registry.remove(rf"{UNINSTALL}\{self.product_code}")
+        machine.registry.remove(KEY)
+        for name, _display, _start in ARC_SERVICES:
+            machine.services.remove(name)
+        machine.drop_program("azcmagent")
+        self.version = None
+        self.status, self.error = "Disconnected", ("", "")
+
+    def connect(self, machine: ArcMachine) -> None:
+        """It has an identity in Azure now."""
+        self.identity = machine
+        self.status, self.error = "Connected", ("", "")
+
+    def forget(self) -> None:
+        """It has no identity any more."""
+        self.identity = None
+        self.status, self.error = "Disconnected", ("", "")
+
+    def regain_contact(self) -> None:
+        """Its service was started: a machine that had only lost contact has it again."""
+        if self.installed and self.identity is not None and self.state == "disconnected":
+            self.status, self.error = "Connected", ("", "")
+            self.azure.put(replace(self.identity, status="Connected"))
+
+    # What it shows
+
+    def document(self) -> dict[str, Any]:
+        """What ``show -j`` prints."""
+        machine, own = self._machine, self.identity
+        heartbeat = machine.now() - _AGES[self.status]
+        provider = "AzSHCI" if machine.spec.platform.startswith("azure-local") else "N/A"
+        portal = f"https://portal.azure.com/#@{own.tenant_id}/resource{own.id}/overview" if own else ""
+        return {
+            "resourceName": own.name if own else "",
+            "resourceGroup": own.resource_group if own else "",
+            "resourceNamespace": "Microsoft.HybridCompute" if own else "",
+            "resourceId": own.id if own else "",
+            "subscriptionId": own.subscription_id if own else "",
+            "tenantId": own.tenant_id if own else "",
+            "vmId": own.vm_id if own else "",
+            "correlationId": own.correlation_id if own else "",
+            "vmUuid": _identifier(machine, "uuid").upper() if own else "",
+            "location": own.location if own else "",
+            "cloud": own.cloud if own else "",
+            "agentVersion": self.version or "",
+            "agentLogfile": rf"{DATA}\Log\himds.log",
+            "status": self.status,
+            "lastHeartbeat": f"{heartbeat:%Y-%m-%dT%H:%M:%SZ}" if own else "",
+            "agentErrorCode": self.error[0],
+            "agentErrorDetails": self.error[1],
+            "agentErrorTimestamp": f"{machine.now():%Y-%m-%dT%H:%M:%SZ}" if any(self.error) else "",
+            "httpsProxy": self.proxy,
+            "proxyBypass": self.settings["proxy.bypass"],
+            "upstreamProxy": "",
+            "gatewayUrl": f"https://{uuid.uuid5(_IDS, own.gateway_id)}.gw.arc.azure.com"
+            if own and own.gateway_id
+            else "",
+            "privateLinkScope": own.private_link_scope if own else "",
+            "cloudProvider": provider,
+            "manufacturer": machine.manufacturer,
+            "model": machine.model,
+            "mssqlDiscovered": "true" if "sql" in machine.spec.roles else "false",
+            "services": [
+                {"displayName": label, "serviceName": service, "status": self._service_state(service)}
+                for label, service in _SERVICES
+            ],
+            "portalPage": portal,
+            "disabledFeatures": [],
+        }
+
+    def _service_state(self, name: str) -> str:
+        service = self._machine.services.find(name)
+        if service is None:
+            return "unknown"
+        return "running" if service.state == RUNNING else "stopped"
 
 
 def _identifier(machine: Machine, what: str) -> str:
     return str(uuid.uuid5(_IDS, f"{machine.name}/{what}"))
 
 
-def _service_state(machine: Machine, name: str) -> str:
-    service = machine.services.find(name)
-    if service is None:
-        return "unknown"
-    return "running" if service.state == RUNNING else "stopped"
-
-
-def azcmagent(call: Call) -> int:
-    """The program."""
-    words = call.words
-    verb = next((word for word in words if not word.startswith("-")), "")
-    if verb == "version":
-        call.out(f"azcmagent version {AGENT_VERSION}\r\n")
-        return 0
-    if verb != "show":
-        call.err("This lab only simulates azcmagent show and azcmagent version.\r\n")
-        return 1
-    found = document(call.machine)
-    wanted = [word for word in words[1:] if not word.startswith("-")]
-    if wanted:
-        found = {key: value for key, value in found.items() if key.lower() in {word.lower() for word in wanted}}
-    if {"-j", "--json"} & set(words):
-        call.out(json.dumps(found, indent=2) + "\n")
-        return 0
-    _show_text(call, found)
-    return 0
-
-
-_LABELS = (
-    ("Resource Name", "resourceName"),
-    ("Resource Group Name", "resourceGroup"),
-    ("Resource Namespace", "resourceNamespace"),
-    ("Resource Id", "resourceId"),
-    ("Subscription ID", "subscriptionId"),
-    ("Tenant ID", "tenantId"),
-    ("VM ID", "vmId"),
-    ("Correlation ID", "correlationId"),
-    ("VM UUID", "vmUuid"),
-    ("Location", "location"),
-    ("Cloud", "cloud"),
-    ("Agent Version", "agentVersion"),
-    ("Agent Logfile", "agentLogfile"),
-    ("Agent Status", "status"),
-    ("Agent Last Heartbeat", "lastHeartbeat"),
-    ("Agent Error Code", "agentErrorCode"),
-    ("Agent Error Details", "agentErrorDetails"),
-    ("Agent Error Timestamp", "agentErrorTimestamp"),
-    ("Using HTTPS Proxy", "httpsProxy"),
-    ("Upstream Proxy", "upstreamProxy"),
-    ("Cloud Provider", "cloudProvider"),
-    ("Manufacturer", "manufacturer"),
-    ("Model", "model"),
-    ("MSSQL Server Detected", "mssqlDiscovered"),
-)
-
-
-def _show_text(call: Call, found: dict[str, Any]) -> None:
-    for label, key in _LABELS:
-        if key in found:
-            call.out(f"{label:<40}: {found[key]}\r\n")
-    if "services" in found:
-        call.out(f"{'Dependent Service Status':<40}\r\n")
-        for row in found["services"]:
-            call.out(f"  {row['displayName']:<38}: {row['status']}\r\n")
-    if "portalPage" in found:
-        call.out(f"{'Portal Page':<40}: {found['portalPage']}\r\n{'Disabled Features':<40}: \r\n")
+def new_vm_id(machine: Machine, number: int) -> str:
+    """The identity that a new connection gets."""
+    return _identifier(machine, f"vm/{number}")

@@ -9,6 +9,7 @@ Texts and exit codes: general knowledge of cmd.exe on Windows Server.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arguments import split_arguments
@@ -19,8 +20,10 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cmd import (
     matching,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.disk import DiskError, not_found, path_not_found
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface import ProgramNotFound
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.process import Program, disk_message
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.session import Body, Call
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.shares import is_share, read_share
 
 SYNTAX = "The syntax of the command is incorrect.\r\n"
 
@@ -251,18 +254,37 @@ def _copy(call: Call) -> int:
     names = [word for word in split_arguments(call.tail) if not word.startswith("/")]
     if len(names) not in (1, 2):
         return _fail(call, SYNTAX)
-    disk = call.machine.disk
+    count = 0
     try:
-        source = call.session.path(names[0])
-        data = disk.read(source, call.session.who)
-        target = _target(call, source, names[1] if len(names) == 2 else ".")
-        disk.write(target, data, call.machine.now(), call.session.who)
+        sources = _sources(call, names[0])
+        data = b"".join(
+            read_share(source) if is_share(source) else call.machine.disk.read(source, call.session.who)
+            for source in sources
+        )
+        target = _target(call, sources[0], names[1] if len(names) == 2 else ".")
+        call.machine.disk.write(target, data, call.machine.now(), call.session.who)
+        count = 1
     except DiskError as error:
         call.out("        0 file(s) copied.\r\n")
         return _fail(call, disk_message(error))
     call.wrote("file", target)
-    call.out("        1 file(s) copied.\r\n")
+    call.out(f"        {count} file(s) copied.\r\n")
     return _done(call)
+
+
+def _sources(call: Call, text: str) -> list[str]:
+    """What is copied: one file, several joined by ``+``, or those that fit a pattern, by name."""
+    found: list[str] = []
+    for name in text.split("+"):
+        if is_share(name):
+            found.append(name)
+        elif "*" in name or "?" in name:
+            found += [path for path, _name in matching(call.session, name)]
+        else:
+            found.append(call.session.path(name))
+    if not found:
+        raise not_found()
+    return found
 
 
 def _move(call: Call) -> int:
@@ -336,6 +358,29 @@ def _call(call: Call) -> Program:
     return (yield from shell.run_line(call.tail.strip(), call.streams))
 
 
+def _start(call: Call) -> int | Program:
+    match = re.match(
+        r'\s*(?:"[^"]*"\s*)?((?:/(?:wait|w|b|min|max|normal|low|high)\b\s*)*)(.*)', call.tail, re.IGNORECASE | re.DOTALL
+    )
+    switches = match[1].lower().split() if match else []
+    line = match[2].strip() if match else ""
+    if not line:
+        return _fail(call, "This lab does not open console windows.\r\n")
+    if {"/wait", "/w"} & set(switches):
+        return _waited(call, line)
+    try:
+        call.machine.launch(line, call.session.who, directory=call.session.directory)
+    except ProgramNotFound as error:
+        return _fail(call, f"The system cannot find the file {error}.\r\n", 9059)
+    return _done(call)
+
+
+def _waited(call: Call, line: str) -> Program:
+    code = yield from CommandShell(call.session, BUILTINS).run_line(line, call.streams)
+    call.session.errorlevel = code
+    return code
+
+
 def _for(call: Call) -> int:
     return _fail(call, "This lab does not simulate FOR.\r\n")
 
@@ -375,6 +420,7 @@ BUILTINS: Mapping[str, Body] = {
     "setlocal": _nothing,
     "endlocal": _nothing,
     "call": _call,
+    "start": _start,
     "for": _for,
     "date": _date,
     "time": _time,

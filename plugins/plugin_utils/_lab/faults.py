@@ -34,6 +34,16 @@ class Failure:
 
 
 @dataclass
+class AgentFailure:
+    """An AZCM code for a command of azcmagent, for so many times (None: always), before its work or after it."""
+
+    verb: str
+    code: int
+    times: int | None
+    done: bool
+
+
+@dataclass
 class Faults:
     """What is wrong with one server at this moment."""
 
@@ -46,12 +56,35 @@ class Faults:
     hangs: set[str] = field(default_factory=set)
     wants_restart: set[str] = field(default_factory=set)
     reoffered: set[str] = field(default_factory=set)
+    eulas: set[str] = field(default_factory=set)
+    permanent: dict[str, bool] = field(default_factory=dict)  # KB (or "any") -> whether a listing shows it
+    removal: list[Failure] = field(default_factory=list)
+    removal_ignored: set[str] = field(default_factory=set)
+    enrollment_stuck: bool = False
+    agent_hangs: set[str] = field(default_factory=set)
+    agent: list[AgentFailure] = field(default_factory=list)
+    unreachable_hosts: set[str] = field(default_factory=set)
+    bad_certificates: set[str] = field(default_factory=set)
+    msi: list[Failure] = field(default_factory=list)
+    msi_busy_until: float = 0.0
     never_returns: bool = False
     rollbacks: int = 0
     extra_boot_seconds: float = 0.0
     stopped_services: set[str] = field(default_factory=set)
     network: str | None = None
     answer_delay: float = 0.0
+
+    def agent_failure(self, verb: str, *, done: bool) -> int | None:
+        """The AZCM code with which a command of azcmagent ends; ``done`` asks after its work."""
+        for failure in self.agent:
+            if failure.verb == verb and failure.done is done and failure.times != 0:
+                failure.times = None if failure.times is None else failure.times - 1
+                return failure.code
+        return None
+
+    def next_msi_failure(self) -> int | None:
+        """The code with which msiexec ends without doing anything."""
+        return self.strikes(self.msi, "any")
 
     def strikes(self, failures: list[Failure], kb: str) -> int | None:
         """The error of the first failure that hits."""
@@ -80,6 +113,7 @@ def give(machine: Machine, raw: Mapping[str, Any]) -> dict[str, Any]:
 def clear(machine: Machine) -> None:
     """Take all faults away; what they have already done stays done."""
     machine.faults = Faults()
+    machine.packages.show()
     machine.disk.full = False
     machine.registry.allow_all()
     machine.repository.missing_classes.clear()
@@ -125,6 +159,31 @@ def _hotpatch_wants_restart(machine: Machine, settings: Mapping[str, Any]) -> No
 
 def _update_reoffered(machine: Machine, settings: Mapping[str, Any]) -> None:
     machine.faults.reoffered.add(settings["kb"])
+
+
+def _package_permanent(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.permanent[settings["kb"]] = settings["shown"]
+    machine.packages.show()
+
+
+def _payload_missing(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.packages.clean_up(reset_base=False)
+
+
+def _removal_fails(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.removal.append(Failure(settings["kb"], settings["hresult"], settings["times"]))
+
+
+def _removal_ignored(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.removal_ignored.add(settings["kb"])
+
+
+def _eula_not_accepted(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.eulas.add(settings["kb"])
+
+
+def _enrollment_stuck(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.enrollment_stuck = True
 
 
 def _never_returns(machine: Machine, settings: Mapping[str, Any]) -> None:
@@ -183,6 +242,32 @@ def _disk_full(machine: Machine, settings: Mapping[str, Any]) -> None:
     machine.disk.full = True
 
 
+def _agent_hangs(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.agent_hangs.add(settings["verb"])
+
+
+def _agent_fails(machine: Machine, settings: Mapping[str, Any]) -> None:
+    failure = AgentFailure(settings["verb"], settings["code"], settings["times"], settings["done"])
+    machine.faults.agent.append(failure)
+
+
+def _endpoint_unreachable(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.unreachable_hosts.add(settings["host"].lower())
+
+
+def _certificate_untrusted(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.bad_certificates.add(settings["host"].lower())
+
+
+def _msi_fails(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.msi.append(Failure("any", settings["code"], settings["times"]))
+
+
+def _msi_busy(machine: Machine, settings: Mapping[str, Any]) -> None:
+    timeline = machine.timeline
+    machine.faults.msi_busy_until = timeline.seconds() + settings["seconds"] / timeline.scale
+
+
 def _class_missing(machine: Machine, settings: Mapping[str, Any]) -> None:
     machine.repository.missing_classes.add(settings["name"].lower())
 
@@ -207,6 +292,12 @@ EFFECTS: Mapping[str, Callable[[Machine, Mapping[str, Any]], None]] = {
     "installer_busy": _installer_busy,
     "hotpatch_wants_restart": _hotpatch_wants_restart,
     "update_reoffered": _update_reoffered,
+    "package_permanent": _package_permanent,
+    "payload_missing": _payload_missing,
+    "removal_fails": _removal_fails,
+    "removal_ignored": _removal_ignored,
+    "eula_not_accepted": _eula_not_accepted,
+    "enrollment_stuck": _enrollment_stuck,
     "never_returns": _never_returns,
     "wrong_build_after_restart": _wrong_build_after_restart,
     "slow_restart": _slow_restart,
@@ -217,6 +308,12 @@ EFFECTS: Mapping[str, Callable[[Machine, Mapping[str, Any]], None]] = {
     "winrm_flaps": _winrm_flaps,
     "slow": _slow,
     "disk_full": _disk_full,
+    "agent_hangs": _agent_hangs,
+    "agent_fails": _agent_fails,
+    "endpoint_unreachable": _endpoint_unreachable,
+    "certificate_untrusted": _certificate_untrusted,
+    "msi_fails": _msi_fails,
+    "msi_busy": _msi_busy,
     "class_missing": _class_missing,
     "access_denied": _access_denied,
     "registry_denied": _registry_denied,

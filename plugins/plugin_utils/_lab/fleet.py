@@ -17,6 +17,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.azure_side import (
+    AzureSettings,
+    AzureSettingsError,
+    azure_settings,
+)
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.editions import (
     PRODUCTS,
     Edition,
@@ -34,9 +39,11 @@ try:
 except ImportError:  # PyYAML comes with ansible-core; without it there is no lab, and load_fleet says so
     yaml = None  # type: ignore[assignment]
 
-ARC_STATES = ("connected", "none", "disconnected", "expired")
+ARC_STATES = ("connected", "none", "installed", "disconnected", "expired", "resource_deleted")
+ARC_RESOURCE = ("name", "resource_group", "subscription_id", "tenant_id", "location")
 FIRMWARE = ("uefi", "bios")
-PLATFORMS = ("hyper-v", "physical", "azure", "azure-local")
+TPMS = ("2.0", "1.2", "none")
+PLATFORMS = ("hyper-v", "physical", "azure", "azure-local", "azure-local-host", "vmware")
 NETWORKS = ("open", "closed", "silent", "garbage", "half_answer", "reset")
 PENDING_SOURCES = (
     "component_based_servicing",
@@ -75,12 +82,19 @@ class ServerSpec:
     edition: str = "ServerStandard"
     core: bool = False
     level: str = "rtm"
+    previous_level: str = ""
     enrolled: bool = True
     opted_out: bool = False
     arc: str = "connected"
+    arc_resource: Mapping[str, str] = field(default_factory=dict)
+    internet: bool = True
+    internet_proxy: str = ""
     vbs: int | str = 2
     firmware: str = "uefi"
     secure_boot: bool = True
+    virtualization: bool | None = None
+    dma_protection: bool = True
+    tpm: str = "2.0"
     platform: str = "hyper-v"
     restart_pending: tuple[str, ...] = ()
     network: str = "open"
@@ -102,7 +116,9 @@ class ServerSpec:
     domain_policy: Mapping[str, str | int] = field(default_factory=dict)
     mdm_policy: Mapping[str, str | int] = field(default_factory=dict)
     local_update_option: int | None = None
+    registry: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
     wsus: tuple[str, ...] | None = None
+    microsoft_update: bool = False
     groups: tuple[str, ...] = ()
     vars: Mapping[str, Any] = field(default_factory=dict)
 
@@ -127,6 +143,7 @@ class Fleet:
     servers: tuple[ServerSpec, ...]
     as_of: date | None = None
     source: str = ""
+    azure: AzureSettings = field(default_factory=AzureSettings)
 
 
 def load_fleet(path: Path) -> Fleet:
@@ -137,7 +154,7 @@ def load_fleet(path: Path) -> Fleet:
     document = _read(path)
     if "fleet" in document:
         return _month(path, document)
-    _only(document, {"schema", "as_of", "defaults", "servers"}, f"{path}")
+    _only(document, {"schema", "as_of", "azure", "defaults", "servers"}, f"{path}")
     defaults = _mapping(document.get("defaults", {}), f"{path}: defaults")
     if "name" in defaults:
         raise FleetError(f"{path}: defaults cannot hold 'name'.")
@@ -149,7 +166,15 @@ def load_fleet(path: Path) -> Fleet:
         where = f"{path}: server {number}"
         plain = _mapping(row, where)
         servers.append(server_from({**defaults, **plain}, f"{path}: server {plain.get('name', number)}"))
-    return Fleet(_distinct(servers, path), _day(document.get("as_of"), path), str(path))
+    return Fleet(_distinct(servers, path), _day(document.get("as_of"), path), str(path), _azure(document, path))
+
+
+def _azure(document: Mapping[str, Any], path: Path) -> AzureSettings:
+    where = f"{path}: azure"
+    try:
+        return azure_settings(_mapping(document.get("azure", {}), where), where)
+    except AzureSettingsError as error:
+        raise FleetError(str(error)) from error
 
 
 def _month(path: Path, document: Mapping[str, Any]) -> Fleet:
@@ -170,7 +195,7 @@ def _month(path: Path, document: Mapping[str, Any]) -> Fleet:
         shown = {item.name: getattr(server, item.name) for item in fields(server)}
         servers.append(server_from({**shown, **row}, f"{path}: server {server.name}") if row else server)
     as_of = _day(document.get("as_of"), path) or fleet.as_of
-    return Fleet(_distinct(servers, path), as_of, str(path))
+    return Fleet(_distinct(servers, path), as_of, str(path), fleet.azure)
 
 
 def with_date(fleet: Fleet, as_of: date | None) -> Fleet:
@@ -191,17 +216,26 @@ def server_from(row: Mapping[str, Any], where: str) -> ServerSpec:
     values = dict(row)
     for key in ("core", "enrolled", "opted_out", "secure_boot", "offers_old_baseline", "hotpatch_in_quick_fixes"):
         _typed(values, key, bool, "true or false", where)
-    _typed(values, "second_restart", bool, "true or false", where)
+    _typed(values, "dma_protection", bool, "true or false", where)
+    if values.get("virtualization") is not None:
+        _typed(values, "virtualization", bool, "true or false", where)
+    for key in ("second_restart", "microsoft_update"):
+        _typed(values, key, bool, "true or false", where)
     _typed(values, "cores", int, "a whole number", where)
     for key in ("free_gb", "clock_skew_seconds"):
         _typed(values, key, (int, float), "a number", where)
-    for key in ("level", "username"):
+    for key in ("level", "previous_level", "username"):
         _typed(values, key, str, "text", where)
     for key in ("password", "domain"):
         _typed(values, key, (str, type(None)), "text", where)
     _choice(values, "product", tuple(PRODUCTS), where)
     _choice(values, "arc", ARC_STATES, where)
+    values["arc_resource"] = _mapping(values.get("arc_resource", {}), f"{where}: arc_resource")
+    _only(values["arc_resource"], set(ARC_RESOURCE), f"{where}: arc_resource")
+    for key in values["arc_resource"]:
+        _typed(values["arc_resource"], key, str, "text", f"{where}: arc_resource")
     _choice(values, "firmware", FIRMWARE, where)
+    _choice(values, "tpm", TPMS, where)
     _choice(values, "platform", PLATFORMS, where)
     _choice(values, "network", NETWORKS, where)
     if values.get("vbs", 2) not in (0, 1, 2, "unreadable") or isinstance(values.get("vbs"), bool):
@@ -225,6 +259,7 @@ def server_from(row: Mapping[str, Any], where: str) -> ServerSpec:
         raise FleetError(f"{where}: 'local_update_option' must be a number from 1 to 5.")
     if values.get("wsus") is not None:
         _texts(values, "wsus", None, where)
+    values["registry"] = _registry(values.get("registry", {}), f"{where}: registry")
     values["vars"] = _mapping(values.get("vars", {}), f"{where}: vars")
     values["faults"] = _faults(values.get("faults", ()), where)
     spec = ServerSpec(**values)
@@ -246,6 +281,20 @@ def _policy(raw: Any, where: str, *, known: bool) -> dict[str, str | int]:
     return values
 
 
+def _registry(raw: Any, where: str) -> dict[str, dict[str, str | int]]:
+    """Further registry values by key and name, for what has no key of its own in a fleet file."""
+    keys: dict[str, dict[str, str | int]] = {}
+    for path, values in _mapping(raw, where).items():
+        if not re.match(r"HKLM\\[^\\]", path):
+            raise FleetError(f"{where}: {path!r} must begin with HKLM\\.")
+        keys[path] = {}
+        for name, data in _mapping(values, f"{where}: {path}").items():
+            if not isinstance(data, str | int) or isinstance(data, bool):
+                raise FleetError(f"{where}: {path}: {name!r} must be a number or a text, not {data!r}.")
+            keys[path][name] = data
+    return keys
+
+
 def _check_together(spec: ServerSpec, where: str) -> None:
     product = spec.product_data
     if spec.domain_policy and spec.domain is None:
@@ -257,6 +306,12 @@ def _check_together(spec: ServerSpec, where: str) -> None:
         raise FleetError(
             f"{where}: 'level' {spec.level!r} is no update of the catalogue with a known build for {spec.product}; "
             "give a KB such as KB5068966, or rtm."
+        )
+    before = find_update(product.rows, product.build, spec.previous_level)
+    if spec.previous_level not in ("", "rtm") and (before is None or before.is_hotpatch):
+        raise FleetError(
+            f"{where}: 'previous_level' {spec.previous_level!r} is no cumulative update of the catalogue with a known "
+            f"build for {spec.product}."
         )
 
 

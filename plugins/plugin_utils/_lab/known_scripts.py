@@ -11,5 +11,5 @@ from __future__ import annotations
 
 # SHA-256 of the file as it stands on the server -> version of the contract that it speaks.
 KNOWN_SCRIPTS: dict[str, int] = {
-    "c2d7671361eb2d60ed61ca62ec1c405875b60a2c5bb85123871548b6c3726f83": 1,
+    "119d148f3788e7d80699dc9e9fa65fa7b2f8750d915ac04ac01b129dea47f092": 1,
 }

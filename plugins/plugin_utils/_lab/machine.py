@@ -21,17 +21,23 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import (
     policies,
     registry_content,
     wmi_computer,
+    wmi_policy,
     wmi_registry,
+    wmi_security,
     wmi_software,
     wmi_tasks,
 )
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arc import ArcAgent
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arguments import first_word
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.azure_side import AzureSide
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cim import CimInstance, CimValue
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.clock import Timeline
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cmd import CommandShell, finished
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cmd_builtins import BUILTINS
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.component_store import ComponentStore
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.disk import Disk, DiskError, normal
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fleet import ServerSpec
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.hardware import Hardware
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface import (
     Limits,
     ProgramNotFound,
@@ -39,6 +45,8 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface imp
     Record,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.journal import Journal, Write
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.licence import Licence
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.policy_effects import AutomaticUpdates
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.principals import (
     LOCAL_SYSTEM,
     SYSTEM,
@@ -49,6 +57,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.principals im
     sid_of,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.process import Process, Program
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.program_azcmagent import azcmagent
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.programs import programs
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.registry import Registry
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.restart import Power
@@ -64,16 +73,22 @@ NAMESPACES = (
     "root/default",
     "root/Microsoft",
     "root/Microsoft/Windows",
-    wmi_computer.DEVICE_GUARD,
+    wmi_security.DEVICE_GUARD,
     wmi_tasks.NAMESPACE,
     wmi_computer.WINDOWS_UPDATE,
     "root/StandardCimv2",
+    "root/rsop",
+    wmi_policy.NAMESPACE,
+    "root/cimv2/Security",
+    wmi_security.TPM,
 )
 
 _MAKERS = {
     "hyper-v": ("Microsoft Corporation", "Virtual Machine"),
     "azure": ("Microsoft Corporation", "Virtual Machine"),
     "azure-local": ("Microsoft Corporation", "Virtual Machine"),
+    "azure-local-host": ("Dell Inc.", "AX-760"),
+    "vmware": ("VMware, Inc.", "VMware20,1"),
     "physical": ("Dell Inc.", "PowerEdge R660"),
 }
 
@@ -84,7 +99,15 @@ _PROGRAM_BYTES = b"MZ\x90\x00"
 class Machine:
     """One server of the fleet; see ``interface.LabMachine`` for what the wire half uses."""
 
-    def __init__(self, spec: ServerSpec, number: int, timeline: Timeline, seed: int, as_of: date) -> None:
+    def __init__(
+        self,
+        spec: ServerSpec,
+        number: int,
+        timeline: Timeline,
+        seed: int,
+        as_of: date,
+        azure: AzureSide | None = None,
+    ) -> None:
         self.spec = spec
         self.number = number
         self.timeline = timeline
@@ -103,14 +126,25 @@ class Machine:
         self.registry = Registry()
         self.services = Services(spec.roles, arc=spec.arc != "none")
         self.disk = Disk(self.now(), self.windows_directory)
+        self.arc = ArcAgent(self, azure or AzureSide())
+        self.arc_connections = 0
+        self.deleted_by_azure = False
+        self.packages = ComponentStore(self)
+        self.licence = Licence(self)
         self.updates = UpdateService(self, as_of)
+        self.packages.begin(self.updates.lcu, self.updates.hotpatch)
         self.tasks = TaskScheduler(self)
         self.repository = Repository(NAMESPACES)
-        for module in (wmi_computer, wmi_software, wmi_registry, wmi_tasks):
+        for module in (wmi_computer, wmi_security, wmi_software, wmi_registry, wmi_tasks, wmi_policy):
             module.add_classes(self.repository, self)
-        self._programs = programs(self.windows_directory, arc_agent=spec.arc != "none")
+        self._programs = programs(self.windows_directory, arc_agent=self.arc.installed)
         registry_content.fill(self.registry, spec, self.services, self.hostname, self.updates.ubr)
+        if self.arc.installed:
+            self.arc.register()
         policies.lay(self)
+        self.hardware = Hardware(self)
+        self.automatic_updates = AutomaticUpdates(self)
+        self.automatic_updates.arm()
         for source in spec.restart_pending:
             registry_content.mark_pending(self.registry, source, self.hostname)
         self._lay_files()
@@ -299,6 +333,13 @@ class Machine:
         self._processes.clear()
         self.disk.release_all()
 
+    def service_changed(self, service: Service) -> None:
+        """A service was started or stopped: Windows Update reads its policies when it starts."""
+        if service.name == "wuauserv" and service.state == RUNNING:
+            self.automatic_updates.arm()
+        if service.name == "himds" and service.state == RUNNING:
+            self.arc.regain_contact()
+
     # Accounts and programs
 
     def principal(self, account: str) -> Principal | None:
@@ -333,6 +374,20 @@ class Machine:
                 return None
         return found[1]
 
+    def place_program(self, name: str, path: str) -> None:
+        """A package puts the Arc agent's program onto the disk."""
+        self._programs[name] = (path, azcmagent)
+        self.disk.write(path, _PROGRAM_BYTES, self.now())
+
+    def drop_program(self, name: str) -> None:
+        """A package takes a program away, with its folder when that is empty then."""
+        path, _body = self._programs.pop(name)
+        self.disk.remove(path)
+        folder = path.rsplit("\\", 1)[0]
+        node = self.disk.find(folder)
+        if node is not None and not node.below:
+            self.disk.remove(folder)
+
     def program_path(self, name: str) -> str | None:
         """Where a program is."""
         found = self._programs.get(name.lower().removesuffix(".exe"))
@@ -358,8 +413,10 @@ class Machine:
             if number:
                 program = service.path.strip('"').split('"')[0].split(" -")[0]
                 rows.append(_process_row(number, program.rsplit("\\", 1)[-1], service.path, booted))
-        if self.updates.is_busy:
+        if self.updates.is_busy or self.packages.working:
             rows.append(_process_row(3996, "TiWorker.exe", None, self.now()))
+        if self.packages.working:
+            rows.append(_process_row(3992, "Dism.exe", None, self.now()))
         rows += [
             _process_row(process.identifier, "cmd.exe", process.command_line, self.now())
             for process in self._processes
@@ -431,7 +488,7 @@ class Machine:
         profile = rf"C:\Users\{self.spec.username}"
         self.disk.make_folder(rf"{profile}\AppData\Local\Temp", self.now())
         self.disk.make_folder(r"C:\Program Files\Common Files", self.now())
-        if self.spec.arc != "none":
+        if self.arc.installed:
             self.disk.make_folder(r"C:\ProgramData\AzureConnectedMachineAgent\Log", self.now())
 
 

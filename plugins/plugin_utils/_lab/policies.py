@@ -42,6 +42,10 @@ def lay(machine: Machine) -> None:
         machine.registry.write(MDM_UPDATE, name, REG_DWORD if isinstance(value, int) else REG_SZ, value)
         machine.registry.text(MDM_UPDATE, f"{name}_WinningProvider", MDM_PROVIDER)
     apply_domain_policy(machine)
+    if spec.domain_policy:
+        entry = rf"{HISTORY}\{REGISTRY_EXTENSION}\0"
+        machine.registry.text(entry, "DisplayName", GPO_NAME)
+        machine.registry.text(entry, "GPOName", GPO_ID)
 
 
 def apply_domain_policy(machine: Machine) -> int:

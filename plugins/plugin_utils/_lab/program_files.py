@@ -9,6 +9,7 @@ WinRM (measured by a public Java client on Server 2022: 2147942402).
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Callable, Generator
@@ -190,10 +191,15 @@ def _sources(call: Call, names: list[str], missing: str) -> Sources:
 
 
 def certutil(call: Call) -> int:
-    """``-hashfile``; nothing else of certutil is played."""
+    """``-hashfile``, ``-encode`` and ``-decode``; nothing else of certutil is played."""
     words = call.words
-    if not words or words[0].lstrip("-/").lower() != "hashfile" or len(words) not in (2, 3):
-        call.out("CertUtil: This lab only simulates -hashfile.\r\n")
+    force = [word for word in words if word.lower() in {"-f", "/f"}]
+    words = [word for word in words if word not in force]
+    verb = words[0].lstrip("-/").lower() if words else ""
+    if verb in {"encode", "decode"} and len(words) == 3:
+        return _certutil_code(call, verb, words[1], words[2], force=bool(force))
+    if verb != "hashfile" or len(words) not in (2, 3):
+        call.out("CertUtil: This lab only simulates -hashfile, -encode and -decode.\r\n")
         return 0x80070057
     algorithm = (words[2] if len(words) == 3 else "SHA1").upper()
     if algorithm not in _HASHES or algorithm in {"MD2", "MD4"}:
@@ -215,6 +221,39 @@ def certutil(call: Call) -> int:
     digest = hashlib.new(algorithm.lower(), data, usedforsecurity=False).hexdigest()
     call.out(f"{algorithm} hash of {words[1]}:\r\n{digest}\r\n")
     call.out("CertUtil: -hashfile command completed successfully.\r\n")
+    return 0
+
+
+def _certutil_code(call: Call, verb: str, source: str, target: str, *, force: bool) -> int:
+    disk = call.machine.disk
+    code, name, message = 0, "", ""
+    try:
+        data = disk.read(call.session.path(source), call.session.who)
+        path = call.session.path(target)
+        if disk.find(path) is not None and not force:
+            code, name, message = 0x80070050, "ERROR_FILE_EXISTS", "The file exists."
+        elif verb == "encode":
+            text = base64.encodebytes(data).decode("ascii").replace("\n", "\r\n")
+            coded = f"-----BEGIN CERTIFICATE-----\r\n{text}-----END CERTIFICATE-----\r\n".encode("ascii")
+            disk.write(path, coded, call.machine.now(), call.session.who)
+        else:
+            lines = [line for line in data.split(b"\n") if not line.startswith(b"-----")]
+            plain = base64.b64decode(b"".join(line.strip() for line in lines), validate=True)
+            if not plain:
+                code, name, message = 0x8007000D, "ERROR_INVALID_DATA", "The data is invalid."
+            else:
+                disk.write(path, plain, call.machine.now(), call.session.who)
+    except DiskError as error:
+        code, name, message = 0x80070000 | error.code, "ERROR", error.message
+    except ValueError:
+        code, name, message = 0x8007000D, "ERROR_INVALID_DATA", "The data is invalid."
+    if code:
+        call.out(f"{verb.capitalize()}ToFile returned {message} 0x{code:x} (WIN32: {code & 0xFFFF} {name})\r\n")
+        call.out(f"CertUtil: -{verb} command FAILED: 0x{code:x} (WIN32: {code & 0xFFFF} {name})\r\n")
+        call.out(f"CertUtil: {message}\r\n")
+        return code
+    call.wrote("file", path)
+    call.out(f"CertUtil: -{verb} command completed successfully.\r\n")
     return 0
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the winops.hotpatch contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs about the machine itself: hostname, whoami, sc, shutdown, tasklist, systeminfo, ping, timeout.
+"""Programs about the machine itself: hostname, whoami, sc, gpupdate, shutdown, tasklist, systeminfo, ping, timeout.
 
 Texts: Microsoft Learn, "sc query", "shutdown", "whoami", "tasklist"; systeminfo: public outputs of WS2022 and WS2025.
 Error 1190 of shutdown: ansible.windows, plugin_utils/_reboot.
@@ -9,6 +9,7 @@ Error 1190 of shutdown: ansible.windows, plugin_utils/_reboot.
 
 from __future__ import annotations
 
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import policies
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.process import Pause, Program
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.restart import (
     ALREADY_SCHEDULED,
@@ -170,7 +171,26 @@ def _sc_change(call: Call, service: Service, *, start: bool) -> int:
         return 1062
     service.state = RUNNING if start else STOPPED
     call.wrote("service", f"{'start' if start else 'stop'} {service.name}")
+    call.machine.service_changed(service)
     _sc_show(call, service, extended=start, display=False)
+    return 0
+
+
+def gpupdate(call: Call) -> int:
+    """/force applies the registry policies of the domain again; without it unchanged GPOs are passed over."""
+    words = [word.lower() for word in call.words]
+    if any(
+        word not in {"/force", "/target:computer", "/target:user"} and not word.startswith("/wait:") for word in words
+    ):
+        call.out("This lab only simulates GPUPDATE with /force, /target and /wait.\r\n")
+        return 1
+    if not call.session.who.is_administrator:
+        call.out("Access is denied.\r\n")
+        return 1
+    call.out("Updating policy...\r\n\r\n")
+    if "/force" in words and "/target:user" not in words and policies.apply_domain_policy(call.machine):
+        call.wrote("registry", "policies of the domain applied")
+    call.out("Computer Policy update has completed successfully.\r\n")
     return 0
 
 

@@ -18,12 +18,17 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import (
     arc,
     program_files,
     program_reg,
+    program_servicing,
     program_system,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cmd import CommandShell
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cmd_builtins import BUILTINS
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cmd_parser import strip_outer_quotes
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.process import Program
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.program_azcmagent import azcmagent
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.program_curl import curl
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.program_msiexec import msiexec
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.program_signature import is_signature_line, signature
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.session import Body, Call
 
 NO_POWERSHELL = "This lab has no PowerShell: it only runs plain command lines, such as hostname or reg query.\r\n"
@@ -80,6 +85,8 @@ def powershell(call: Call) -> Program:
             break
     if line is None and "-command" in lower and words[-1] != "-":
         line = " ".join(words[lower.index("-command") + 1 :])
+    if line is not None and is_signature_line(line):
+        return (yield from signature(call, line))
     if line is None or not _is_plain(line):
         call.err(NO_POWERSHELL)
         return 1
@@ -109,11 +116,15 @@ def _not_played(call: Call) -> int:
 _SYSTEM32: Mapping[str, Body] = {
     "certutil": program_files.certutil,
     "cmd": cmd,
+    "dism": program_servicing.dism,
+    "curl": curl,
     "find": program_files.find,
     "findstr": program_files.findstr,
+    "gpupdate": program_system.gpupdate,
     "hostname": program_system.hostname,
     "icacls": program_files.icacls,
     "more": program_files.more,
+    "msiexec": msiexec,
     "ping": program_system.ping,
     "reg": program_reg.reg,
     "sc": program_system.service_control,
@@ -123,20 +134,17 @@ _SYSTEM32: Mapping[str, Body] = {
     "timeout": program_system.timeout,
     "where": program_files.where,
     "whoami": program_system.whoami,
+    "wusa": program_servicing.wusa,
 }
 
 _NOT_PLAYED = (
     "bcdedit",
-    "curl",
-    "dism",
     "ipconfig",
-    "msiexec",
     "net",
     "netsh",
     "nltest",
     "schtasks",
     "wevtutil",
-    "wusa",
 )
 
 
@@ -148,5 +156,5 @@ def programs(windows_directory: str, *, arc_agent: bool) -> dict[str, tuple[str,
     found["more"] = (f"{system}\\more.com", program_files.more)
     found["powershell"] = (f"{system}\\WindowsPowerShell\\v1.0\\powershell.exe", powershell)
     if arc_agent:
-        found["azcmagent"] = (arc.PATH, arc.azcmagent)
+        found["azcmagent"] = (arc.PATH, azcmagent)
     return found

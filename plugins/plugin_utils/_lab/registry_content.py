@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fleet import ServerSpec
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.registry import (
+    REG_DWORD,
     REG_EXPAND_SZ,
     REG_MULTI_SZ,
+    REG_SZ,
     Registry,
     RegistryKey,
 )
@@ -30,6 +32,7 @@ SESSION_MANAGER = CONTROL + r"\Session Manager"
 DEVICE_GUARD = CONTROL + r"\DeviceGuard"
 COMPUTER_NAME = CONTROL + r"\ComputerName"
 ARC_AGENT = r"HKLM\SOFTWARE\Microsoft\Azure Connected Machine Agent"
+HOTPATCH = r"HKLM\SOFTWARE\Microsoft\Windows\Hotpatch"
 ENROLLMENT = CURRENT_VERSION + r"\Update\TargetingInfo\DynamicInstalled\Hotpatch.amd64"
 
 _START = {"auto": 2, "delayed": 2, "demand": 3, "disabled": 4}
@@ -49,7 +52,12 @@ def fill(registry: Registry, spec: ServerSpec, services: Services, hostname: str
     set_ubr(registry, spec, ubr, by_lcu=True)
     _windows_update(registry)
     _control(registry, spec, hostname)
+    _guest(registry, spec, hostname)
     _hotpatch(registry, spec)
+    for path, values in spec.registry.items():
+        registry.create(path)
+        for name, data in values.items():
+            registry.write(path, name, REG_DWORD if isinstance(data, int) else REG_SZ, data)
     for service in services.all():
         path = rf"HKLM\SYSTEM\CurrentControlSet\Services\{service.name}"
         registry.text(path, "DisplayName", service.display_name)
@@ -135,17 +143,26 @@ def _windows_update(registry: Registry) -> None:
         registry.create(rf"{WINDOWS_UPDATE}\{below}")
     for below in ("CurrentVersion", "IPSec", "safer", "WcmSvc"):
         registry.create(rf"HKLM\SOFTWARE\Policies\Microsoft\Windows\{below}")
+    # Some areas of the Policy CSP have defaults on every server; Update has none without a device management.
+    for below in ("Authentication", "Experience", "Security", "System"):
+        registry.create(rf"HKLM\SOFTWARE\Microsoft\PolicyManager\current\device\{below}")
     system = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System"
     registry.number(system, "EnableLUA", 1)
     registry.number(system, "LocalAccountTokenFilterPolicy", 1)
 
 
-def _control(registry: Registry, spec: ServerSpec, hostname: str) -> None:
-    uefi = spec.firmware == "uefi"
+def show_firmware(registry: Registry, *, uefi: bool, secure_boot: bool) -> None:
+    """Show how the server starts; only UEFI has a state of Secure Boot."""
     registry.number(CONTROL, "PEFirmwareType", 2 if uefi else 1)
-    registry.text(CONTROL, "SystemBootDevice", r"multi(0)disk(0)rdisk(0)partition(4)")
     if uefi:
-        registry.number(CONTROL + r"\SecureBoot\State", "UEFISecureBootEnabled", int(spec.secure_boot))
+        registry.number(CONTROL + r"\SecureBoot\State", "UEFISecureBootEnabled", int(secure_boot))
+    else:
+        registry.remove(CONTROL + r"\SecureBoot")
+
+
+def _control(registry: Registry, spec: ServerSpec, hostname: str) -> None:
+    show_firmware(registry, uefi=spec.firmware == "uefi", secure_boot=spec.secure_boot)
+    registry.text(CONTROL, "SystemBootDevice", r"multi(0)disk(0)rdisk(0)partition(4)")
     registry.write(SESSION_MANAGER, "PendingFileRenameOperations", REG_MULTI_SZ, list(_FILE_RENAMES))
     registry.number(SESSION_MANAGER, "ProtectionMode", 1)
     registry.number(SESSION_MANAGER + r"\Memory Management", "ClearPageFileAtShutdown", 0)
@@ -173,17 +190,44 @@ def _control(registry: Registry, spec: ServerSpec, hostname: str) -> None:
     )
 
 
+#: What a host tells its guests of its own edition: a Hyper-V host on Datacenter, Azure's own host, an Azure Local host.
+_HOST_EDITIONS = {"hyper-v": "8", "azure": "199", "azure-local": "406"}
+
+
+def _guest(registry: Registry, spec: ServerSpec, hostname: str) -> None:
+    """What the integration services of a Hyper-V host write into a guest."""
+    host = _HOST_EDITIONS.get(spec.platform)
+    if host is None:
+        return
+    path = r"HKLM\SOFTWARE\Microsoft\Virtual Machine\Guest\Parameters"
+    for name, text in (
+        ("HostName", "HOST01"),
+        ("PhysicalHostName", "HOST01"),
+        ("VirtualMachineName", hostname.lower()),
+        ("HostingSystemEditionId", host),
+        ("HostingSystemOsMajor", "10"),
+        ("HostingSystemOsMinor", "0"),
+    ):
+        registry.text(path, name, text)
+
+
 def _hotpatch(registry: Registry, spec: ServerSpec) -> None:
-    if spec.arc != "none":
-        registry.text(ARC_AGENT, "InstallLocation", "C:\\Program Files\\AzureConnectedMachineAgent\\")
-        uninstall = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall\{8F1B2C4E-6C58-4E0B-9B69-1D50AC0B7A11}"
-        registry.text(uninstall, "DisplayName", "Azure Connected Machine Agent")
-        registry.text(uninstall, "DisplayVersion", "1.58.03228.2572")
     if not spec.enrolled:
         return
     if spec.edition_data.azure:
         registry.text(ENROLLMENT, "Name", "Hotpatch Enrollment Package")
         registry.text(ENROLLMENT, "Version", f"10.0.{spec.product_data.build}.1129")
     elif spec.arc != "none":
-        registry.number(ARC_AGENT + r"\Windows\Licenses\Features\Hotpatch", "Subscription", 1)
-        registry.number(r"HKLM\SOFTWARE\Microsoft\Windows\Hotpatch\Environment", "AllowRebootlessUpdates", 1)
+        show_licence(registry)
+
+
+def show_licence(registry: Registry) -> None:
+    """What the agent leaves in the registry of an enrolled server."""
+    registry.number(ARC_AGENT + r"\Windows\Licenses\Features\Hotpatch", "Subscription", 1)
+    registry.number(HOTPATCH + r"\Environment", "AllowRebootlessUpdates", 1)
+
+
+def hide_licence(registry: Registry) -> None:
+    """The licence is gone."""
+    registry.number(ARC_AGENT + r"\Windows\Licenses\Features\Hotpatch", "Subscription", 0)
+    registry.number(HOTPATCH + r"\Environment", "AllowRebootlessUpdates", 0)

@@ -21,7 +21,6 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.journal impor
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.registry import REG_SZ
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.registry_content import (
     COMPUTER_NAME,
-    DEVICE_GUARD,
     SERVICING,
 )
 
@@ -135,7 +134,11 @@ class Power:
         if self._current is not None:
             self._current.booted = machine.now()
         machine.registry.forget_volatile()
-        self._apply_settings()
+        if not machine.hardware.switch_on():
+            self.state = "lost"
+            return
+        with machine.registry.as_windows():
+            self._apply_settings()
         again = machine.updates.needs_second_restart and machine.spec.second_restart and not second
         boot = self.boots
         if machine.updates.needs_second_restart and not second:
@@ -181,14 +184,10 @@ class Power:
         return max(moment, earliest)
 
     def _apply_settings(self) -> None:
-        """What only a restart makes true: a new computer name, and virtualization-based security that was asked for."""
+        """What only a restart makes true, such as a new computer name."""
         registry = self._machine.registry
         name = registry.read(COMPUTER_NAME + r"\ComputerName", "ComputerName")
         if name is not None and isinstance(name.data, str):
             registry.write(COMPUTER_NAME + r"\ActiveComputerName", "ComputerName", REG_SZ, name.data)
-        wanted = registry.read(DEVICE_GUARD, "EnableVirtualizationBasedSecurity")
-        if wanted is not None and wanted.data == 1 and self._machine.vbs == 0:
-            can = self._machine.spec.firmware == "uefi" and self._machine.spec.secure_boot
-            self._machine.vbs = 2 if can else 1
         if not self._machine.updates.restart_pending:
             registry.remove(SERVICING + r"\PackagesPending")

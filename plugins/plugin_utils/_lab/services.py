@@ -117,6 +117,10 @@ class Services:
         """Add one."""
         self._all[service.name.lower()] = service
 
+    def remove(self, name: str) -> None:
+        """Take one away."""
+        self._all.pop(name.lower(), None)
+
     def find(self, name: str) -> Service | None:
         """The service of that name."""
         return self._all.get(name.lower())

@@ -172,19 +172,40 @@ def _others(standing: Standing) -> list[Offer]:
     found: list[Offer] = []
     if "dotnet" in standing.others and standing.build >= 26100:
         rollups = [row for row in _DOTNET if row[0] <= standing.as_of]
-        if rollups and rollups[-1][1] not in standing.installed:
+        if rollups and _wants(standing, rollups[-1][1], rollups[-1][1]):
             _day, kb, title = rollups[-1]
-            found.append(_plain(kb, title, "dotnet", (UPDATES,), 79_578_181, needs_restart=True, revision=202))
-    if "malware-tool" in standing.others and _versioned("KB890830", standing) not in standing.installed:
+            found.append(_plain(kb, kb, title, "dotnet", (UPDATES,), 79_578_181, needs_restart=True, revision=202))
+    tool = _versioned("KB890830", standing)
+    if "malware-tool" in standing.others and _wants(standing, "KB890830", tool):
         title = "Windows Malicious Software Removal Tool x64 - v5.140 (KB890830)"
-        found.append(_plain("KB890830", title, "malware-tool", (ROLLUPS,), 35_047_896, needs_restart=False))
-    if "defender" in standing.others and _versioned("KB2267602", standing) not in standing.installed:
-        title = (
-            "Security Intelligence Update for Microsoft Defender Antivirus - KB2267602 "
-            "(Version 1.449.272.0) - Current Channel (Broad)"
+        found.append(_plain("KB890830", tool, title, "malware-tool", (ROLLUPS,), 35_047_896, needs_restart=False))
+    definitions = _versioned("KB2267602", standing)
+    if "defender" in standing.others and _wants(standing, "KB2267602", definitions):
+        found.append(
+            _plain(
+                "KB2267602",
+                definitions,
+                defender_title(),
+                "defender",
+                (DEFINITIONS,),
+                1_315_272,
+                needs_restart=False,
+                minor=True,
+            )
         )
-        found.append(_plain("KB2267602", title, "defender", (DEFINITIONS,), 1_315_272, needs_restart=False, minor=True))
     return found
+
+
+def _wants(standing: Standing, kb: str, name: str) -> bool:
+    return name not in standing.installed or _wanted_again(standing, kb)
+
+
+def defender_title() -> str:
+    """Its KB never changes; the version in the title does on real servers."""
+    return (
+        "Security Intelligence Update for Microsoft Defender Antivirus - KB2267602 "
+        "(Version 1.449.272.0) - Current Channel (Broad)"
+    )
 
 
 def _versioned(kb: str, standing: Standing) -> str:
@@ -202,6 +223,7 @@ def installed_name(offer: Offer, as_of: date) -> str:
 
 def _plain(
     kb: str,
+    name: str,
     title: str,
     kind: str,
     categories: tuple[tuple[str, str], ...],
@@ -212,7 +234,7 @@ def _plain(
     minor: bool = False,
 ) -> Offer:
     return Offer(
-        update_id=update_id(kb, 0),
+        update_id=update_id(name, 0),
         revision=revision,
         kb=kb,
         title=title,

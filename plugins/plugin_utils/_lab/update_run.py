@@ -12,16 +12,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import update_sources
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.disk import DiskError
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.journal import Installation
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.principals import SYSTEM, Principal
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.update_history import Entry
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.update_offers import Offer
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.update_service import (
     BOOTSTRAPPER_SECONDS,
     COULD_NOT_EVALUATE,
+    EULAS_DECLINED,
     INSTALL_NOT_ALLOWED,
+    NOT_DOWNLOADED,
     SEARCH_SECONDS,
     AgentError,
     utc_text,
@@ -30,9 +35,10 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.update_servic
 if TYPE_CHECKING:
     from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.machine import Machine
 
-OPERATIONS = ("search", "evaluate", "download", "install")
+OPERATIONS = ("search", "evaluate", "download", "install", "history", "hide", "unhide")
 DONE, FAILED, NO_RESULT, NOT_STARTED = 0, 1, 2, 3
 START_SECONDS = 3.0
+HISTORY_SECONDS = 4.0
 MAX_REQUEST = 1_000_000
 
 # A step yields how many seconds pass, or an installation to wait for.
@@ -62,6 +68,7 @@ class UpdateRun:
         self._who = who
         self._done = done
         self._lock_path = f"{script_folder}\\lock"
+        self._current_path = f"{script_folder}\\runs\\current.json"
         self._request: dict[str, Any] = {}
         self._result: dict[str, Any] = {}
         self._holds_lock = False
@@ -118,6 +125,7 @@ class UpdateRun:
         if self._seen_before():
             self._exit(NOT_STARTED)
             return
+        self._write_current()
         self._result = self._empty_result()
         stage = "request"
         try:
@@ -141,6 +149,8 @@ class UpdateRun:
         except DiskError:
             self._exit(NO_RESULT)
             return
+        finally:
+            self._write_current()
         self._exit(DONE if self._result["state"] == "done" else FAILED)
 
     def _work(self) -> Iterator[str | Step]:
@@ -153,11 +163,30 @@ class UpdateRun:
             raise AgentError(0x80070005, "Access is denied. (Exception from HRESULT: 0x80070005 (E_ACCESSDENIED))")
         agent["wua_version"] = f"10.0.{machine.spec.product_data.build}.{machine.updates.ubr}"
         self._agent_state()
+        agent["service_id"] = str(self._request.get("service_id") or "")
+        agent["services"] = update_sources.services(machine)
+        if self._operation == "history":
+            yield "history"
+            self._phase("reading", 0, 0, None)
+            yield HISTORY_SECONDS * machine.jitter()
+            self._result["history"] = self._history()
+            return
         yield "search"
         self._phase("searching", 0, 0, None)
         yield SEARCH_SECONDS * machine.jitter()
-        found = machine.updates.search(str(self._request.get("criteria")), self._selection())
+        service_id = self._request.get("service_id")
+        found = machine.updates.search(
+            str(self._request.get("criteria")),
+            self._selection(),
+            service_id if isinstance(service_id, str) else None,
+        )
         self._result["search"] = {"result_code": 2, "warnings": []}
+        if self._operation == "search" and isinstance(self._request.get("history"), dict):
+            self._phase("reading", 0, 0, None)
+            ids = {offer.update_id for offer in found}
+            history = self._history()
+            history["entries"] = [row for row in history["entries"] if row["update_id"] in ids]
+            self._result["history"] = history
         yield "match"
         chosen = found if self._operation == "search" else self._chosen(found)
         records = [self._record(offer) for offer in chosen]
@@ -165,6 +194,10 @@ class UpdateRun:
         yield self._operation
         total = len(chosen)
         for position, (offer, record) in enumerate(zip(chosen, records, strict=True), 1):
+            if self._operation in ("download", "install") and self._request.get("accept_eula") is True:
+                machine.updates.accept_eula(offer, self._run_id)
+            if self._operation in ("hide", "unhide"):
+                machine.updates.hide(offer, self._operation == "hide", self._run_id)
             if self._operation == "evaluate":
                 yield from self._evaluate(offer, record, position, total)
             elif self._operation == "download":
@@ -172,6 +205,8 @@ class UpdateRun:
                 yield machine.updates.download_seconds(offer)
                 record["download"] = outcome(*machine.updates.download(offer, self._run_id))
             record["downloaded"] = machine.updates.downloaded(offer)
+            record["eula_accepted"] = machine.updates.eula_accepted(offer)
+            record["hidden"] = offer.update_id in machine.updates.hidden
         if self._operation == "install" and chosen:
             yield from self._install(chosen, records)
 
@@ -203,8 +238,10 @@ class UpdateRun:
         total = len(chosen)
         self._phase("installing", 1, total, chosen[0].update_id)
         for offer, record in zip(chosen, records, strict=True):
-            if not updates.downloaded(offer):
-                record["install"] = {**outcome(4, 0x80246007), "restart_required": False}
+            missing = None if updates.downloaded(offer) else NOT_DOWNLOADED
+            problem = missing if updates.eula_accepted(offer) else EULAS_DECLINED
+            if problem is not None:
+                record["install"] = {**outcome(4, problem), "restart_required": False}
                 continue
             yield offer
             entry = self._last_install
@@ -217,6 +254,19 @@ class UpdateRun:
         yield "finishing"
         self._phase("finishing", total, total, None)
         self._agent_state()
+
+    def _history(self) -> dict[str, Any]:
+        history = self._machine.updates.history
+        wanted = self._request.get("history")
+        if not isinstance(wanted, dict):
+            raise AgentError(0x80131501, "The property 'skip' cannot be found on this object.")
+        total = len(history.entries)
+        skip, limit = int(wanted.get("skip") or 0), int(wanted.get("limit") or 0)
+        count = min(limit, total - skip)
+        rows = history.query(skip, count) if count > 0 else []
+        if rows is None:
+            raise AgentError(0x80240007, "The index is not valid.")
+        return {"total": total, "entries": [history_row(row) for row in rows]}
 
     def _selection(self) -> int:
         value = self._request.get("server_selection")
@@ -258,8 +308,8 @@ class UpdateRun:
             "max_download_bytes": offer.size,
             "downloaded": updates.downloaded(offer),
             "installed": updates.has(offer),
-            "hidden": False,
-            "eula_accepted": True,
+            "hidden": offer.update_id in updates.hidden,
+            "eula_accepted": updates.eula_accepted(offer),
             "uninstallable": False,
             "msrc_severity": offer.severity or "",
             "restart_behavior": offer.restart_behavior,
@@ -342,6 +392,8 @@ class UpdateRun:
             "user_sid": None,
             "wua_version": None,
             "server_selection": self._request.get("server_selection"),
+            "service_id": None,
+            "services": None,
             "busy": None,
             "restart_required": None,
             "restart_required_before_installation": None,
@@ -357,6 +409,7 @@ class UpdateRun:
             "finished": None,
             "agent": agent,
             "search": None,
+            "history": None,
             "updates": [],
         }
 
@@ -379,12 +432,38 @@ class UpdateRun:
                 raise
 
     def _write(self, kind: str, document: dict[str, Any]) -> None:
+        self._put(f"{self._folder}\\{self._operation}.{kind}.json", document)
+
+    def _write_current(self) -> None:
+        current = {
+            "run_id": self._request.get("run_id"),
+            "operation": self._operation,
+            "nonce": self._request.get("nonce"),
+        }
+        with suppress(DiskError):
+            self._put(self._current_path, current)
+
+    def _put(self, path: str, document: dict[str, Any]) -> None:
         """Under a temporary name first, then moved over the old file, as the script does."""
         machine = self._machine
-        path = f"{self._folder}\\{self._operation}.{kind}.json"
         text = json.dumps(document, indent=4, ensure_ascii=True)
         machine.disk.write(f"{path}.new", text.replace("\n", "\r\n").encode("ascii"), machine.now(), self._who)
         machine.disk.move(f"{path}.new", path, machine.now(), self._who)
+
+
+def history_row(entry: Entry) -> dict[str, Any]:
+    """A row of the history as the script writes it down."""
+    return {
+        "date": utc_text(entry.moment),
+        "operation": entry.operation,
+        "title": entry.title,
+        "update_id": entry.update_id,
+        "revision": entry.revision,
+        "client_application_id": entry.client,
+        "server_selection": entry.server_selection,
+        "service_id": entry.service_id,
+        **outcome(entry.result_code, entry.hresult),
+    }
 
 
 def failure(stage: str, error: AgentError) -> dict[str, Any]:

@@ -17,16 +17,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import update_criteria
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import (
+    policy_effects,
+    update_criteria,
+    update_sources,
+)
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.faults import concerns
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.journal import Installation
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.registry_content import (
     AUTO_UPDATE,
     SERVICING,
-    UPDATE_POLICY,
     mark_pending,
     set_ubr,
 )
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.update_history import UpdateHistory
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.update_offers import (
     Offer,
     Standing,
@@ -49,10 +53,10 @@ NOT_DOWNLOADED = 0x80246007
 COULD_NOT_EVALUATE = 0x80240068
 INSTALL_NOT_ALLOWED = 0x80240016
 METHOD_NOT_FOUND = 0x80131501
+EULAS_DECLINED = 0x80240023
 
 SEARCH_SECONDS = 60.0
 BOOTSTRAPPER_SECONDS = 5.0
-POLICY_RESTART_SECONDS = 900.0
 
 _DOWNLOAD_SECONDS = {"hotpatch": 60.0, "baseline": 300.0, "lcu": 300.0, "dotnet": 60.0}
 _INSTALL_SECONDS = {"hotpatch": 120.0, "baseline": 900.0, "lcu": 900.0, "dotnet": 300.0}
@@ -100,11 +104,16 @@ class UpdateService:
         self._offers: dict[str, Offer] = {}
         self._downloaded: set[str] = set()
         self._bootstrapped: set[str] = set()
+        self._accepted: set[str] = set()
+        self.hidden: set[str] = set()
+        self.history = UpdateHistory()
+        self._source: tuple[int, str] = (0, update_sources.WINDOWS_UPDATE)
         self._busy_until = 0.0
         self._current: Installation | None = None
         self.quick_fixes: list[QuickFix] = []
         self.ubr = product.rtm_ubr
         self._start_level(spec.level)
+        self.history.begin(self._past(), as_of)
         for kb in spec.extra_kbs:
             self._installed.add(kb)
             self._add_fix(kb, "Update", self._level_date(), "", f"http://support.microsoft.com/?kbid={kb[2:]}")
@@ -114,12 +123,10 @@ class UpdateService:
     @property
     def capable(self) -> bool:
         """Whether hotpatches may come: enrolled, not paused, licensed, VBS running, on a product that has them."""
-        spec = self._machine.spec
-        if not self._product.server or not spec.enrolled or spec.opted_out or self._machine.vbs != 2:
+        machine = self._machine
+        if not self._product.server or not machine.licence.active or machine.vbs != 2:
             return False
-        if spec.edition_data.azure:
-            return True
-        return self._product.build >= 26100 and spec.arc == "connected"
+        return machine.spec.edition_data.azure or self._product.build >= 26100
 
     @property
     def on_track(self) -> bool:
@@ -134,8 +141,8 @@ class UpdateService:
 
     @property
     def restart_pending(self) -> bool:
-        """Whether an installation waits for a restart."""
-        return bool(self._waiting)
+        """Whether an installation, or a removal, waits for a restart."""
+        return bool(self._waiting) or self._machine.packages.removal_pending
 
     @property
     def needs_second_restart(self) -> bool:
@@ -156,7 +163,7 @@ class UpdateService:
 
     # What the agent is asked
 
-    def search(self, criteria: str, server_selection: int) -> list[Offer]:
+    def search(self, criteria: str, server_selection: int, service_id: str | None = None) -> list[Offer]:
         """What a search finds now.
 
         :raises AgentError: the criteria cannot be read, or a fault strikes.
@@ -169,15 +176,26 @@ class UpdateService:
             groups = update_criteria.parse(criteria)
         except update_criteria.CriteriaError as error:
             raise AgentError(update_criteria.INVALID_CRITERIA, "The search criteria are not valid.") from error
-        if server_selection not in (0, 1, 2):
+        asked = update_sources.service_for(machine, server_selection, service_id)
+        if asked is None:
             raise AgentError(0x80248014, "The service is not registered.")
-        if server_selection == 1 and machine.registry.read(UPDATE_POLICY, "WUServer") is None:
-            raise AgentError(0x80244011, "There is no update server in the policy.")
-        found = offers(self._standing())
+        self._source = (server_selection, asked)
+        refused = policy_effects.search_error(machine, server_selection)
+        if refused is not None:
+            raise AgentError(*refused)
+        standing = policy_effects.deferred(machine, self._standing(), server_selection)
+        found = policy_effects.approved(machine, offers(standing), server_selection)
         self._offers.update({offer.update_id: offer for offer in found})
         known = {**{offer.update_id: offer for offer in self._waiting}, **{offer.update_id: offer for offer in found}}
         installed = [offer for key, offer in self._offers.items() if key not in known and self.has(offer)]
         return [offer for offer in [*known.values(), *installed] if update_criteria.matches(groups, self._facts(offer))]
+
+    def wanted_by_itself(self) -> list[Offer]:
+        """What automatic updates install: all that is offered and was not installed yet."""
+        try:
+            return [offer for offer in self.search("IsInstalled=0 and IsHidden=0", 0) if not self.waits(offer)]
+        except AgentError:
+            return []
 
     def has(self, offer: Offer) -> bool:
         """Whether an update is installed (IsInstalled)."""
@@ -186,6 +204,23 @@ class UpdateService:
     def waits(self, offer: Offer) -> bool:
         """Whether an update is installed and waits for a restart (the update's own RebootRequired)."""
         return any(item.update_id == offer.update_id for item in self._waiting)
+
+    def hide(self, offer: Offer, hidden: bool, run_id: str | None) -> None:
+        """IUpdate.IsHidden is set: a hidden update is not offered until it is shown again."""
+        if hidden is (offer.update_id in self.hidden):
+            return
+        (self.hidden.add if hidden else self.hidden.discard)(offer.update_id)
+        self._machine.wrote("update", f"{'hide' if hidden else 'unhide'} {offer.kb}", run_id or "Windows Update")
+
+    def eula_accepted(self, offer: Offer) -> bool:
+        """EulaAccepted: most updates have no licence terms of their own."""
+        return offer.update_id in self._accepted or not concerns(self._machine.faults.eulas, offer.kb)
+
+    def accept_eula(self, offer: Offer, run_id: str | None) -> None:
+        """AcceptEula()."""
+        if not self.eula_accepted(offer):
+            self._accepted.add(offer.update_id)
+            self._machine.wrote("update", f"accept the licence of {offer.kb}", run_id or "Windows Update")
 
     def downloaded(self, offer: Offer) -> bool:
         """IsDownloaded."""
@@ -236,6 +271,8 @@ class UpdateService:
         """Download one update: result code and HRESULT."""
         machine = self._machine
         failure = machine.faults.strikes(machine.faults.download, offer.kb)
+        if failure is None and not self.eula_accepted(offer):
+            failure = EULAS_DECLINED
         if failure is None and machine.disk.full:
             failure = 0x80070070
         if failure is None:
@@ -293,9 +330,12 @@ class UpdateService:
 
     def finish_restart(self) -> None:
         """The work of the restart is done: the build is new, or the old one when servicing rolled back."""
+        if self._machine.packages.removal_pending:
+            self._go_back()
         waiting, self._waiting = self._waiting, []
         faults = self._machine.faults
         for offer in sorted(waiting, key=lambda item: item.os_update.ubr if item.os_update else 0):
+            self.history.restarted(offer.update_id, rolled_back=faults.rollbacks > 0)
             if faults.rollbacks > 0:
                 self._downloaded.discard(offer.update_id)
                 continue
@@ -308,14 +348,26 @@ class UpdateService:
                 self._take_lcu(offer.os_update, today)
         if waiting and faults.rollbacks > 0:
             faults.rollbacks -= 1
+            self._machine.packages.update_rolled_back()
 
     def forget_markers(self) -> None:
         """The last marker goes, some time after the build is new."""
-        if not self._waiting:
+        if not self.restart_pending:
             self._machine.registry.remove(SERVICING + r"\PackagesPending")
             self._machine.registry.remove(SERVICING + r"\RebootInProgress")
 
     def _finish(self, offer: Offer, entry: Installation) -> None:
+        self._install(offer, entry)
+        self.history.installed(
+            offer,
+            self._machine.now(),
+            entry.result_code or 4,
+            entry.hresult,
+            waits=offer.needs_restart,
+            source=self._source,
+        )
+
+    def _install(self, offer: Offer, entry: Installation) -> None:
         machine = self._machine
         faults = machine.faults
         entry.finished = machine.now()
@@ -332,7 +384,8 @@ class UpdateService:
             if offer.os_update is not None:
                 kb = servicing_stack_kb(offer.kb)
                 self._add_fix(kb, "Update", machine.now().date(), r"NT AUTHORITY\SYSTEM", "")
-            self._policy_restart()
+                machine.packages.update_waits(offer.os_update)
+            policy_effects.plan_restart(machine)
             return
         self._installed.add(installed_name(offer, self.as_of))
         if offer.os_update is not None:
@@ -345,22 +398,35 @@ class UpdateService:
         for source in sources:
             mark_pending(self._machine.registry, source, self._machine.hostname)
 
-    def _policy_restart(self) -> None:
+    def withdraw(self, update: OsUpdate) -> None:
+        """An update that waits for its restart is taken off before it."""
+        self._waiting = [offer for offer in self._waiting if offer.os_update != update]
+
+    def _go_back(self) -> None:
+        """A removal is finished by its restart: the build and the list of KBs are the earlier ones."""
         machine = self._machine
-        value = machine.registry.read(UPDATE_POLICY + r"\AU", "AlwaysAutoRebootAtScheduledTime")
-        if value is not None and value.data == 1:
-            machine.timeline.after(
-                POLICY_RESTART_SECONDS,
-                lambda: (
-                    machine.power.restart_now("policy", "AlwaysAutoRebootAtScheduledTime")
-                    if self.restart_pending
-                    else None
-                ),
-            )
+        removed = machine.packages.finish_removal(rolled_back=machine.faults.rollbacks > 0)
+        if removed is None:
+            machine.faults.rollbacks -= 1
+            return
+        self._installed -= removed.kbs
+        # The servicing stack stays; so does its row.
+        self.quick_fixes = [row for row in self.quick_fixes if row.kb not in removed.kbs]
+        by_lcu = removed.package.kind == "rollup"
+        if by_lcu:
+            self.lcu = removed.back
+        self.hotpatch = None
+        self.ubr = self.lcu.ubr if self.lcu is not None else self._product.rtm_ubr
+        set_ubr(machine.registry, machine.spec, self.ubr, by_lcu=by_lcu)
+        if by_lcu and self.lcu is not None:
+            link = f"https://support.microsoft.com/help/{self.lcu.kb[2:]}"
+            self._installed.add(self.lcu.kb)
+            self._add_fix(self.lcu.kb, "Security Update", machine.now().date(), r"NT AUTHORITY\SYSTEM", link)
 
     def _take_hotpatch(self, update: OsUpdate, day: date) -> None:
         self.hotpatch = update
         self.ubr = update.ubr
+        self._machine.packages.hotpatch_taken(update)
         set_ubr(self._machine.registry, self._machine.spec, update.ubr, by_lcu=False)
         self._add_hotpatch_fix(update, day, r"NT AUTHORITY\SYSTEM")
 
@@ -371,6 +437,7 @@ class UpdateService:
         self.quick_fixes = [row for row in self.quick_fixes if row.kb not in gone]
         self._installed -= gone
         self.lcu, self.hotpatch, self.ubr = update, None, update.ubr
+        self._machine.packages.update_taken(update)
         self._installed.add(update.kb)
         set_ubr(self._machine.registry, self._machine.spec, update.ubr, by_lcu=True)
         self._add_lcu_fixes(update, day, r"NT AUTHORITY\SYSTEM")
@@ -413,6 +480,15 @@ class UpdateService:
         if update.is_hotpatch:
             self._add_hotpatch_fix(update, update.date, by)
 
+    def _past(self) -> list[OsUpdate]:
+        """The updates that brought the server to its level, oldest first."""
+        older = [
+            item for item in self._known() if not item.is_hotpatch and not item.out_of_band and item.ubr < self.ubr
+        ]
+        mine = [item for item in (self.lcu, self.hotpatch) if item is not None]
+        before = [item for item in older if self.lcu is not None and item.date < self.lcu.date]
+        return [*before, *mine]
+
     def _level_date(self) -> date:
         return self.lcu.date if self.lcu is not None else date(2024, 11, 1)
 
@@ -436,7 +512,7 @@ class UpdateService:
     def _facts(self, offer: Offer) -> dict[str, Any]:
         return {
             "isinstalled": self.has(offer),
-            "ishidden": False,
+            "ishidden": offer.update_id in self.hidden,
             "isassigned": True,
             "ispresent": self.has(offer),
             "browseonly": False,

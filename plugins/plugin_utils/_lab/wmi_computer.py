@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the winops.hotpatch contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The CIM classes about the computer: operating system, hardware, device guard.
+"""The CIM classes about the computer: operating system and hardware.
 
 Property names and types: microsoft/wmi (classes generated from a Server 2019 and a Server 23H2); the full operating
-system row: a recorded WS2022 Datacenter host; Win32_DeviceGuard: recorded outputs, where an empty list holds one 0
-and 24H2-era builds have 13 properties.
+system row: a recorded WS2022 Datacenter host. While a hypervisor runs, Windows cannot see the processor's own
+virtualization and says False to it (Microsoft Learn, Win32_Processor; systeminfo's "a hypervisor has been detected").
 """
 
 from __future__ import annotations
@@ -21,14 +21,12 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wmi import (
     Method,
     Repository,
     Row,
-    fault,
 )
 
 if TYPE_CHECKING:
     from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.machine import Machine
 
 CIMV2 = "root/cimv2"
-DEVICE_GUARD = "root/Microsoft/Windows/DeviceGuard"
 WINDOWS_UPDATE = "root/Microsoft/Windows/WindowsUpdate"
 
 _INSTALLED = datetime(2024, 10, 30, 6, 47, 19, tzinfo=UTC)
@@ -47,7 +45,7 @@ def add_classes(repository: Repository, machine: Machine) -> None:
     repository.add(computer.processor())
     repository.add(computer.logical_disk())
     repository.add(computer.bios())
-    repository.add(computer.device_guard())
+    repository.add(computer.enclosure())
     if machine.spec.product_data.build < 26100:
         # Seen on Server 2019; whether WS2025 has it is not known, so there it is not.
         repository.add(computer.update_settings())
@@ -106,6 +104,7 @@ class _Computer:
         caption = f"Microsoft {spec.edition_data.name}"
         folder = machine.windows_directory
         memory = 16 * 1024 * 1024
+        partition = 3 if machine.hardware.now.firmware == "uefi" else 1
         return (
             {
                 "Caption": caption,
@@ -124,7 +123,7 @@ class _Computer:
                 "Locale": "0409",
                 "MUILanguages": ["en-US"],
                 "Manufacturer": "Microsoft Corporation",
-                "Name": rf"{caption}|{folder}|\Device\Harddisk0\Partition{3 if spec.firmware == 'uefi' else 1}",
+                "Name": rf"{caption}|{folder}|\Device\Harddisk0\Partition{partition}",
                 "CSName": machine.hostname,
                 "CreationClassName": "Win32_OperatingSystem",
                 "CSCreationClassName": "Win32_ComputerSystem",
@@ -223,7 +222,7 @@ class _Computer:
                 "DomainRole": role,
                 "Manufacturer": machine.manufacturer,
                 "Model": machine.model,
-                "HypervisorPresent": spec.platform != "physical" or machine.vbs == 2 or "hyper-v" in spec.roles,
+                "HypervisorPresent": machine.hardware.hypervisor_runs,
                 "NumberOfProcessors": 1,
                 "NumberOfLogicalProcessors": spec.cores * 2,
                 "TotalPhysicalMemory": 17179869184,
@@ -254,6 +253,8 @@ class _Computer:
 
     def _processor_rows(self) -> Sequence[Row]:
         cores = self._machine.spec.cores
+        hardware = self._machine.hardware
+        seen = not hardware.hypervisor_runs
         return (
             {
                 "DeviceID": "CPU0",
@@ -276,9 +277,9 @@ class _Computer:
                 "Status": "OK",
                 "SystemName": self._machine.hostname,
                 "ProcessorId": "0F8BFBFF000606A6",
-                "SecondLevelAddressTranslationExtensions": False,
-                "VirtualizationFirmwareEnabled": False,
-                "VMMonitorModeExtensions": False,
+                "SecondLevelAddressTranslationExtensions": seen,
+                "VirtualizationFirmwareEnabled": seen and hardware.now.virtualization,
+                "VMMonitorModeExtensions": seen,
             },
         )
 
@@ -340,7 +341,7 @@ class _Computer:
         return CimClass(CIMV2, "Win32_BIOS", properties, keys, ("CIM_BIOSElement",), self._bios_rows)
 
     def _bios_rows(self) -> Sequence[Row]:
-        version = "Hyper-V UEFI Release v4.1" if self._machine.spec.firmware == "uefi" else "090008"
+        version = "Hyper-V UEFI Release v4.1" if self._machine.hardware.now.firmware == "uefi" else "090008"
         return (
             {
                 "Name": version,
@@ -364,44 +365,39 @@ class _Computer:
             },
         )
 
-    # Device guard and Windows Update
+    # Windows Update
 
-    def device_guard(self) -> CimClass:
+    def enclosure(self) -> CimClass:
         properties = typed(
-            string="InstanceIdentifier Version",
-            uint32_array="AvailableSecurityProperties RequiredSecurityProperties SecurityFeaturesEnabled "
-            "SecurityServicesConfigured SecurityServicesRunning VirtualMachineIsolationProperties",
-            uint32="CodeIntegrityPolicyEnforcementStatus UsermodeCodeIntegrityPolicyEnforcementStatus "
-            "VirtualizationBasedSecurityStatus",
-            uint8="SmmIsolationLevel",
-            boolean="VirtualMachineIsolation",
+            string="Caption CreationClassName Description Manufacturer Model Name PartNumber SerialNumber SKU "
+            "SMBIOSAssetTag Status Tag Version",
+            uint16_array="ChassisTypes",
+            boolean="LockPresent",
         )
-        return CimClass(DEVICE_GUARD, "Win32_DeviceGuard", properties, ("InstanceIdentifier",), (), self._guard_rows)
+        return CimClass(CIMV2, "Win32_SystemEnclosure", properties, ("Tag",), ("CIM_Chassis",), self._enclosure_rows)
 
-    def _guard_rows(self) -> Sequence[Row]:
+    def _enclosure_rows(self) -> Sequence[Row]:
         machine = self._machine
-        if machine.vbs is None:
-            raise fault("provider_failure", 0x80041001)
-        available = [1, 2, 3, 5, 7] if machine.spec.firmware == "uefi" else [1, 5]
-        if machine.spec.firmware == "uefi" and not machine.spec.secure_boot:
-            available = [1, 3, 5, 7]
+        # A Hyper-V guest has a number of that form by chance; Azure's own spells MSFT AZURE VM in ASCII codes.
+        tag = {
+            "azure": "7783-7084-3265-9085-8269-3286-77",
+            "physical": "",
+            "azure-local-host": "",
+            "vmware": "No Asset Tag",
+        }.get(machine.spec.platform, f"4712-{machine.number:04d}-9036-2247-5518-7790-12")
         return (
             {
-                "InstanceIdentifier": "4ff40742-2649-41b8-bdd1-e80fad1cce80",
-                "Version": "1.0",
-                "AvailableSecurityProperties": [0]
-                if machine.vbs == 0 and machine.spec.platform != "physical"
-                else available,
-                "RequiredSecurityProperties": [1, 2] if machine.vbs == 1 else [0],
-                "SecurityFeaturesEnabled": [0],
-                "SecurityServicesConfigured": [0],
-                "SecurityServicesRunning": [0],
-                "VirtualMachineIsolationProperties": [0],
-                "CodeIntegrityPolicyEnforcementStatus": 0,
-                "UsermodeCodeIntegrityPolicyEnforcementStatus": 0,
-                "VirtualizationBasedSecurityStatus": machine.vbs,
-                "SmmIsolationLevel": 0,
-                "VirtualMachineIsolation": False,
+                "Caption": "System Enclosure",
+                "ChassisTypes": [3],
+                "CreationClassName": "Win32_SystemEnclosure",
+                "Description": "System Enclosure",
+                "LockPresent": False,
+                "Manufacturer": machine.manufacturer,
+                "Name": "System Enclosure",
+                "SerialNumber": f"0000-{machine.number:04d}-2025",
+                "SMBIOSAssetTag": tag,
+                "Tag": "System Enclosure 0",
+                "Version": "Hyper-V UEFI Release v4.1" if machine.spec.platform != "physical" else "",
             },
         )
 

@@ -127,6 +127,7 @@ class _Software:
             return returned(10 if start else 5)
         service.state = RUNNING if start else STOPPED
         self._machine.wrote("service", f"{'start' if start else 'stop'} {service.name}", call.user)
+        self._machine.service_changed(service)
         return returned(0)
 
     def processes(self) -> CimClass:

@@ -13,12 +13,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import faults
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.azure_side import AzureSide
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.clock import Timeline
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.disk import Disk
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fault_kinds import KINDS, FaultError
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fleet import Fleet
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.hardware import HardwareError
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface import Answer
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.journal import request_as_dict
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.licence import LicenceError
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.machine import Machine
 
 FOLDER = r"C:\Program Files\winops.hotpatch"
@@ -34,9 +37,10 @@ class World:
     def __init__(self, fleet: Fleet, timeline: Timeline, seed: int = 1) -> None:
         self.timeline = timeline
         self.as_of = fleet.as_of or timeline.now().date()
+        self.azure = AzureSide(fleet.azure)
         self._machines: dict[str, Machine] = {}
         for number, spec in enumerate(fleet.servers, 1):
-            self._machines[spec.name] = Machine(spec, number, timeline, seed, self.as_of)
+            self._machines[spec.name] = Machine(spec, number, timeline, seed, self.as_of, self.azure)
 
     @property
     def machines(self) -> Mapping[str, Machine]:
@@ -76,6 +80,8 @@ class World:
                 {"kind": kind.name, "meaning": kind.meaning, "settings": dict(kind.settings)} for kind in KINDS.values()
             ]
             return Answer(200, {"faults": kinds})
+        if method == "GET" and parts == ["azure"]:
+            return Answer(200, {"machines": [machine.as_dict() for machine in self.azure.machines]})
         if method == "POST" and parts == ["shutdown"]:
             return Answer(200, {"stopping": True}, stop=True)
         if parts[:1] == ["servers"] and len(parts) in (2, 3):
@@ -86,6 +92,12 @@ class World:
                 return Answer(200, true_state(machine))
             if parts[2:] == ["faults"]:
                 return _faults(machine, method, body)
+            if parts[2:] == ["hardware"]:
+                return _hardware(machine, method, body)
+            if parts[2:] == ["power"]:
+                return _power(machine, method)
+            if parts[2:] == ["enrollment"]:
+                return _enrollment(machine, method, body)
         return Answer(404, {"error": f"There is nothing at {method} {path}."})
 
     def _record(self, query: Mapping[str, str]) -> Answer:
@@ -123,6 +135,44 @@ def _faults(machine: Machine, method: str, body: Any) -> Answer:
     return Answer(200, {"faults": machine.faults.active})
 
 
+def _hardware(machine: Machine, method: str, body: Any) -> Answer:
+    """Act as somebody with access to the hypervisor or the firmware: from outside of Windows, and so no write."""
+    if method == "POST":
+        if not isinstance(body, dict):
+            return Answer(400, {"error": 'Send what to change, such as {"secure_boot": true}.'})
+        try:
+            machine.hardware.change(body)
+        except HardwareError as error:
+            return Answer(400, {"error": str(error)})
+    elif method != "GET":
+        return Answer(405, {"error": "Only GET and POST can be used here."})
+    return Answer(200, machine.hardware.as_dict())
+
+
+def _power(machine: Machine, method: str) -> Answer:
+    """Shut the server down and start it, as somebody with access to the hypervisor does."""
+    if method != "POST":
+        return Answer(405, {"error": "Only POST can be used here."})
+    if machine.power.state != "running":
+        return Answer(409, {"error": f"The server is {machine.power.state}."})
+    machine.power.restart_now("operator", "shut down and started from outside")
+    return Answer(200, {"state": machine.power.state})
+
+
+def _enrollment(machine: Machine, method: str, body: Any) -> Answer:
+    """Act as Azure's portal."""
+    if method == "POST":
+        if not isinstance(body, dict):
+            return Answer(400, {"error": 'Send what to change, such as {"enrolled": true}.'})
+        try:
+            machine.licence.change(body)
+        except LicenceError as error:
+            return Answer(409, {"error": str(error)})
+    elif method != "GET":
+        return Answer(405, {"error": "Only GET and POST can be used here."})
+    return Answer(200, machine.licence.as_dict())
+
+
 def summary(machine: Machine) -> dict[str, Any]:
     """One line of the list of servers."""
     updates = machine.updates
@@ -152,10 +202,17 @@ def true_state(machine: Machine) -> dict[str, Any]:
         "level": None if level is None else level.kb,
         "baseline": None if updates.lcu is None else updates.lcu.kb,
         "capable": updates.capable,
-        "enrolled": machine.spec.enrolled,
-        "opted_out": machine.spec.opted_out,
-        "arc": machine.spec.arc,
+        "enrolled": machine.licence.enrolled,
+        "opted_out": machine.licence.opted_out,
+        "arc": machine.arc.state,
+        "arc_agent": {
+            "version": machine.arc.version,
+            "resource": None if machine.arc.identity is None else machine.arc.identity.as_dict(),
+            "settings": machine.arc.settings,
+        },
+        "deleted_by_azure": machine.deleted_by_azure,
         "vbs": machine.vbs,
+        "hardware": machine.hardware.now.as_dict(),
         "installed_kbs": updates.installed_kbs,
         "quick_fixes": [row.kb for row in updates.quick_fixes],
         "restart_pending": updates.restart_required,

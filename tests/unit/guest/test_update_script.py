@@ -44,9 +44,13 @@ CMDLETS = {
 }
 
 RESULT_KEYS = {
-    "top": "contract run_id nonce operation state started finished error agent search updates",
+    "top": "contract run_id nonce operation state started finished error agent search history updates",
     "agent": "language_mode ps_version user_sid busy restart_required restart_required_before_installation"
-    " server_selection wua_version",
+    " server_selection wua_version service_id services",
+    "service": "id name default",
+    "history": "total entries",
+    "history entry": "date operation title update_id revision client_application_id server_selection service_id",
+    "current": "run_id operation nonce",
     "search": "result_code warnings",
     "failure": "stage hresult hresult_signed message",
     "update": "update_id revision title kbs categories type downloaded installed hidden eula_accepted"
@@ -143,6 +147,7 @@ def test_each_com_object_has_a_function_of_its_own(root: tree_sitter.Node) -> No
         "Microsoft.Update.UpdateColl": "New-UpdateCollection",
         "Microsoft.Update.SystemInfo": "New-SystemInformation",
         "Microsoft.Update.AgentInfo": "New-AgentInformation",
+        "Microsoft.Update.ServiceManager": "New-ServiceManager",
     }
 
 
@@ -158,7 +163,7 @@ def test_text_is_plain_and_short() -> None:
     code = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
     assert update_script.TEXT.isascii()
     assert "\t" not in update_script.TEXT and "`" not in update_script.TEXT
-    assert len(code) <= 220
+    assert len(code) <= 280  # seven operations; a person must be able to read it in one sitting
     assert max(len(line) for line in lines) <= 160
     assert not [line for line in lines if line != line.rstrip()]
 
@@ -181,6 +186,27 @@ def test_unknown_is_never_a_no() -> None:
     install = body[body.index("if (($Operation -eq 'install')") : body.index("$installer.Install()")]
     assert "($agent['busy'] -ne $false)" in install
     assert "($agent['restart_required_before_installation'] -ne $false)" in install
+
+
+def test_only_the_named_updates_are_touched_and_only_by_their_operation() -> None:
+    body = update_script.TEXT
+    assert body.count("IsHidden =") == body.count("AcceptEula()") == body.count(".Install()") == 1
+    assert "if (@('hide', 'unhide') -contains $Operation) { $update.IsHidden = ($Operation -eq 'hide') }" in body
+    loop = body[body.index("for ($position = 1;") : body.index("if (($Operation -eq 'install')")]
+    assert "IsHidden =" in loop and "AcceptEula()" in loop
+
+
+def test_the_history_is_never_asked_for_no_rows() -> None:
+    body = update_script.TEXT
+    history = body[body.index("function Get-History") : body.index("function Get-OfferedUpdate")]
+    assert "if ($count -gt 0) { foreach ($entry in $Searcher.QueryHistory($skip, $count))" in history
+
+
+def test_who_holds_the_lock_says_so_and_nobody_else() -> None:
+    body = update_script.TEXT
+    assert body.count("\nWrite-Current\n") == 1 and body.count("\n    Write-Current\n") == 1
+    assert body.index("exit 3 }\n}\nWrite-Current") < body.index("$exitCode = 2\ntry {")
+    assert body.index("    Write-Current\n    $lock.Dispose()") > body.index("} finally {")
 
 
 def test_a_result_is_always_written_and_the_exit_code_is_small() -> None:

@@ -73,7 +73,7 @@ def test_programs_are_only_where_they_are(server: Rehearsal, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["powershell Get-Process", "powershell -EncodedCommand !!", "dism /online", "for %i in (1) do x"]
+    "line", ["powershell Get-Process", "powershell -EncodedCommand !!", "schtasks /query", "for %i in (1) do x"]
 )
 def test_what_is_not_played_is_said(server: Rehearsal, line: str) -> None:
     ran = server.run(line)
