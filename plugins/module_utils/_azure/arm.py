@@ -185,9 +185,7 @@ def arm_for(
     timeout = int(params["arm_timeout"])
     cloud = cloud_of(account.cloud_environment, lambda url: _fetch(url, account, timeout), account.authority)
     tokens = TokenSource(account, cloud)
-    return Arm(
-        tokens, cloud, share=float(params["arm_share"]), timeout=timeout, monotonic=monotonic, sleep=sleep
-    )
+    return Arm(tokens, cloud, share=float(params["arm_share"]), timeout=timeout, monotonic=monotonic, sleep=sleep)
 
 
 def _fetch(url: str, account: Account, timeout: int) -> Any:

@@ -168,9 +168,7 @@ def error_of(status: int, document: Any, doing: str, account: str) -> HotpatchEr
     if status >= 500:
         return ArmUnavailable(f"{begin}Azure cannot now ({shown}).{said}", hint="Try again later.", status=status)
     retryable = False
-    return ArmError(
-        f"{begin}Azure refused ({shown}).{said}", code=code or None, retryable=retryable, status=status
-    )
+    return ArmError(f"{begin}Azure refused ({shown}).{said}", code=code or None, retryable=retryable, status=status)
 
 
 def _not_allowed(begin: str, shown: str, words: str, account: str) -> NotAllowed:

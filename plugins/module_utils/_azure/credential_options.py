@@ -120,9 +120,9 @@ def account_of(params: Mapping[str, Any], environment: Mapping[str, str]) -> Acc
         token = options.get("access_token") or from_environment.get("access_token")
         if not token:
             raise InvalidInput("auth_source is access_token, and there is neither access_token nor AZURE_ACCESS_TOKEN.")
-        return _account("options" if "access_token" in options else "environment", "access_token", around, {
-            "access_token": token
-        })
+        return _account(
+            "options" if "access_token" in options else "environment", "access_token", around, {"access_token": token}
+        )
     if source == "msi":
         return _account("options", "msi", around, {"client_id": options.get("client_id")})
     if source == "cli":
@@ -166,7 +166,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
         values = {name: environment[name] for name in names if environment.get(name)}
         if len(set(values.values())) > 1:
             raise InvalidInput(f"The environment variables {' and '.join(values)} differ; unset one of them.")
-        found.update({option: value for value in values.values()})
+        if values:
+            found[option] = next(iter(values.values()))
     return found
 
 
@@ -189,7 +190,7 @@ def _principal(source: str, values: Mapping[str, Any], around: Mapping[str, Any]
     if not any(values.get(name) for name in _PRINCIPAL):
         raise InvalidInput(
             f"There is no Azure account in the {source}.",
-            hint="Set client_id, tenant and secret (AZURE_CLIENT_ID, AZURE_TENANT, AZURE_SECRET), or another auth_source.",
+            hint="Set client_id, tenant and secret (AZURE_CLIENT_ID, AZURE_TENANT, AZURE_SECRET), or auth_source.",
         )
     missing = [name for name in ("client_id", "tenant") if not values.get(name)]
     if not values.get("secret") and not values.get("x509_certificate_path"):

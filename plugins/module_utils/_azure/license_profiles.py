@@ -21,13 +21,17 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure.resource_id
 def get(compute: HybridCompute, machine: ResourceId, *, deadline: float | None = None) -> dict[str, Any] | None:
     """The licence profile; None when there is none (or no such machine, which only the machine tells)."""
     try:
-        document: dict[str, Any] = compute.client(machine.subscription).license_profiles.get(
-            machine.group,
-            machine.name,
-            cls=as_sent,
-            doing=f"reading the licence profile of {machine.name}",
-            deadline=deadline,
-        ).document
+        document: dict[str, Any] = (
+            compute.client(machine.subscription)
+            .license_profiles.get(
+                machine.group,
+                machine.name,
+                cls=as_sent,
+                doing=f"reading the licence profile of {machine.name}",
+                deadline=deadline,
+            )
+            .document
+        )
     except NotFound:
         return None
     return document
@@ -38,9 +42,7 @@ def create(
 ) -> Answer:
     """Make the profile. Only where there is none: PUT replaces all of it."""
     profiles = compute.client(machine.subscription).license_profiles
-    return begun(
-        profiles.begin_create_or_update, machine.group, machine.name, body, doing=doing, deadline=deadline
-    )
+    return begun(profiles.begin_create_or_update, machine.group, machine.name, body, doing=doing, deadline=deadline)
 
 
 def update(

@@ -21,14 +21,18 @@ def get(
     compute: HybridCompute, machine: ResourceId, *, deadline: float | None = None, instance_view: bool = False
 ) -> dict[str, Any]:
     """One machine."""
-    document: dict[str, Any] = compute.client(machine.subscription).machines.get(
-        machine.group,
-        machine.name,
-        **({"expand": "instanceView"} if instance_view else {}),
-        cls=as_sent,
-        doing=f"reading the Arc machine {machine.name}",
-        deadline=deadline,
-    ).document
+    document: dict[str, Any] = (
+        compute.client(machine.subscription)
+        .machines.get(
+            machine.group,
+            machine.name,
+            **({"expand": "instanceView"} if instance_view else {}),
+            cls=as_sent,
+            doing=f"reading the Arc machine {machine.name}",
+            deadline=deadline,
+        )
+        .document
+    )
     return document
 
 
@@ -48,7 +52,9 @@ def update(
     compute: HybridCompute, machine: ResourceId, body: dict[str, Any], *, doing: str, deadline: float | None = None
 ) -> dict[str, Any]:
     """Change settings of a machine; not a long-running operation."""
-    document: dict[str, Any] = compute.client(machine.subscription).machines.update(
-        machine.group, machine.name, body, cls=as_sent, doing=doing, deadline=deadline
-    ).document
+    document: dict[str, Any] = (
+        compute.client(machine.subscription)
+        .machines.update(machine.group, machine.name, body, cls=as_sent, doing=doing, deadline=deadline)
+        .document
+    )
     return document

@@ -167,7 +167,7 @@ class Patience:
         if status == 429:
             with self._lock:
                 self.traffic.throttled += 1
-            wait = wait if wait is not None else min(2.0 ** asked.tries, 60.0)
+            wait = wait if wait is not None else min(2.0**asked.tries, 60.0)
             asked.tries += 1
             if self._monotonic() + wait > asked.deadline:
                 raise self._said(asked, status, document, Throttled)
@@ -227,8 +227,10 @@ class Patience:
         """The token goes to ARM and nowhere else, whatever address an answer has named."""
         parts = urlsplit(asked.url)
         home, host = self._home.hostname or "", parts.hostname or ""
-        if parts.scheme != self._home.scheme or parts.port != self._home.port or (
-            host != home and not host.endswith(f".{home}")
+        if (
+            parts.scheme != self._home.scheme
+            or parts.port != self._home.port
+            or (host != home and not host.endswith(f".{home}"))
         ):
             raise BadAnswer(f"{asked.doing}: Azure names an address that is not its own ({parts.netloc[:100]}).")
 
@@ -242,11 +244,13 @@ def _document(response: Any) -> Any:
 
 
 def _seconds(headers: Mapping[str, str], now: Callable[[], float]) -> float | None:
-    """What Retry-After says: seconds, or a date."""
+    """What an answer asks to wait: milliseconds where it says them, else Retry-After, in seconds or as a date."""
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        if (milliseconds := headers.get(name, "")).isdigit():
+            return float(milliseconds) / 1000
     text = headers.get("Retry-After")
     if not text:
-        milliseconds = headers.get("x-ms-retry-after-ms")
-        return float(milliseconds) / 1000 if milliseconds and milliseconds.isdigit() else None
+        return None
     try:
         return max(0.0, float(text))
     except ValueError:

@@ -36,9 +36,7 @@ class ResourceId:
     name: str
 
     def __str__(self) -> str:
-        return (
-            f"/subscriptions/{self.subscription}/resourceGroups/{self.group}/providers/{self.kind}/{self.name}"
-        )
+        return f"/subscriptions/{self.subscription}/resourceGroups/{self.group}/providers/{self.kind}/{self.name}"
 
     @property
     def key(self) -> str:
@@ -62,7 +60,7 @@ def resource_of(text: str, kinds: Iterable[str], *, subscription: str | None, gr
     missing = [name for name, value in (("subscription_id", subscription), ("resource_group", group)) if not value]
     if missing:
         raise InvalidInput(
-            f"{text!r} is a name, and {' and '.join(missing)} missing: {'they are' if missing[1:] else 'it is'} needed.",
+            f"{text!r} is a name: {' and '.join(missing)} must be given as well.",
             hint="Give them, or the whole resource id, which begins with /subscriptions/.",
         )
     return checked(ResourceId(str(subscription), str(group), allowed[0], text))

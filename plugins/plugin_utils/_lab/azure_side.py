@@ -68,6 +68,7 @@ class AzureSettings:
     resource_groups: tuple[str, ...] = (GROUP,)
     service_principals: tuple[ServicePrincipal, ...] = (_ONBOARDING,)
     access_tokens: tuple[str, ...] = ("lab.access.token",)
+    token_seconds: float = 3600.0
 
 
 @dataclass
@@ -220,7 +221,9 @@ def azure_settings(raw: Mapping[str, Any], where: str) -> AzureSettings:
 
     :raises AzureSettingsError: an unknown key or a wrong value.
     """
-    known = {"tenant_id", "subscription_id", "resource_groups", "service_principals", "access_tokens"}
+    known = {
+        *("tenant_id", "subscription_id", "resource_groups", "service_principals", "access_tokens", "token_seconds")
+    }
     _only(raw, known, where)
     values: dict[str, Any] = {}
     for key in ("tenant_id", "subscription_id"):
@@ -232,7 +235,10 @@ def azure_settings(raw: Mapping[str, Any], where: str) -> AzureSettings:
     if "service_principals" in raw:
         rows = _list(raw["service_principals"], f"{where}: service_principals")
         values["service_principals"] = tuple(_principal(row, where, values.get("tenant_id", TENANT)) for row in rows)
-    return AzureSettings(**values)
+    seconds = raw.get("token_seconds", 3600.0)
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds <= 0:
+        raise AzureSettingsError(f"{where}: token_seconds must be a number above 0, not {seconds!r}.")
+    return AzureSettings(**values, token_seconds=float(seconds))
 
 
 def _principal(row: Any, where: str, tenant: str) -> ServicePrincipal:

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm.arm_server import ArmServer
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.clock import Timeline
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fleet import (
     Fleet,
@@ -71,13 +72,15 @@ def _refuse(sentence: str) -> int:
     return 2
 
 
-async def _serve(world: LabWorld, fleet: Fleet, folder: Path, transport: str) -> int:
+async def _serve(world: World, fleet: Fleet, folder: Path, transport: str) -> int:
     stop, ready = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     ca_file = folder.resolve() / "ca.pem"
-    server = WireServer(world, make_tls(ca_file))
+    tls = make_tls(ca_file)
+    arm = ArmServer(world.azure, tls)
+    server = WireServer(world, tls, arm)
     running = asyncio.create_task(server.run(ready, stop))
     starting = asyncio.create_task(ready.wait())
     await asyncio.wait([running, starting], return_when=asyncio.FIRST_COMPLETED)
@@ -111,6 +114,7 @@ def addresses(world: LabWorld, fleet: Fleet, server: WireServer, ca_file: Path) 
         "control": f"http://{_ADDRESS}:{server.control.port}",
         "ca_file": str(ca_file),
         "process_id": os.getpid(),
+        "azure": {"arm": server.arm.addresses, **server.arm.azure.account()} if server.arm else {},
         "servers": servers,
     }
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.machine import Machine
 
 CHANGE_SECONDS = 600.0
+#: How often a change that could not reach the server is tried again.
+RETRY_SECONDS = 60.0
 
 
 class LicenceError(Exception):
@@ -49,6 +51,11 @@ class Licence:
         return self._machine.arc.connected
 
     @property
+    def wanted(self) -> tuple[bool, bool] | None:
+        """What Azure has been asked for and the server does not know yet: enrolled, opted out."""
+        return self._wanted
+
+    @property
     def shown(self) -> str:
         """The portal's word."""
         if self._wanted is not None:
@@ -75,18 +82,28 @@ class Licence:
             raise LicenceError("Azure Edition is not enrolled through Azure Arc.")
         if not self.connected:
             raise LicenceError("Azure has no connected machine of this server.")
+        self.ask(enrolled=body.get("enrolled"), opted_out=body.get("opted_out"))
+
+    def ask(self, *, enrolled: bool | None = None, opted_out: bool | None = None) -> None:
+        """Azure takes a change; None leaves a setting. The server learns of it when its agent has contact."""
         before = self._wanted or (self.enrolled, self.opted_out)
-        wanted = (body.get("enrolled", before[0]), body.get("opted_out", before[1]))
+        wanted = (before[0] if enrolled is None else enrolled, before[1] if opted_out is None else opted_out)
         if wanted == before:
             return
         self._wanted = wanted
+        self._try_after(CHANGE_SECONDS * self._machine.jitter())
+
+    def _try_after(self, seconds: float) -> None:
         if self._event is not None:
             self._event.cancel()
-        self._event = self._machine.timeline.after(CHANGE_SECONDS * self._machine.jitter(), self._arrive)
+        self._event = self._machine.timeline.after(seconds, self._arrive)
 
     def _arrive(self) -> None:
         """The agent fetches the licence, which it can only while it has contact."""
-        if self._wanted is None or self._machine.faults.enrollment_stuck or not self.connected:
+        if self._wanted is None:
+            return
+        if self._machine.faults.enrollment_stuck or not self.connected:
+            self._try_after(RETRY_SECONDS)
             return
         self.enrolled, self.opted_out = self._wanted
         self._wanted = None

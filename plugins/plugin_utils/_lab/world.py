@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import faults
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm.azure import Azure
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.azure_side import AzureSide
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.clock import Timeline
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.disk import Disk
@@ -37,10 +38,11 @@ class World:
     def __init__(self, fleet: Fleet, timeline: Timeline, seed: int = 1) -> None:
         self.timeline = timeline
         self.as_of = fleet.as_of or timeline.now().date()
-        self.azure = AzureSide(fleet.azure)
+        side = AzureSide(fleet.azure)
         self._machines: dict[str, Machine] = {}
         for number, spec in enumerate(fleet.servers, 1):
-            self._machines[spec.name] = Machine(spec, number, timeline, seed, self.as_of, self.azure)
+            self._machines[spec.name] = Machine(spec, number, timeline, seed, self.as_of, side)
+        self.azure = Azure(side, self._machines, timeline, self.as_of)
 
     @property
     def machines(self) -> Mapping[str, Machine]:
@@ -80,8 +82,8 @@ class World:
                 {"kind": kind.name, "meaning": kind.meaning, "settings": dict(kind.settings)} for kind in KINDS.values()
             ]
             return Answer(200, {"faults": kinds})
-        if method == "GET" and parts == ["azure"]:
-            return Answer(200, {"machines": [machine.as_dict() for machine in self.azure.machines]})
+        if parts[:1] == ["azure"]:
+            return self.azure.control(method, parts[1:], query, body)
         if method == "POST" and parts == ["shutdown"]:
             return Answer(200, {"stopping": True}, stop=True)
         if parts[:1] == ["servers"] and len(parts) in (2, 3):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from ssl import SSLContext
 
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm.arm_server import ArmServer
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface import LabWorld
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.auth import AccountFile
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.control import ControlServer
@@ -43,13 +44,15 @@ class WireServer:
     """Puts a world on the network.
 
     :param tls: for the HTTPS listeners.
+    :param arm: Azure's endpoint, when the lab has one.
     """
 
-    def __init__(self, world: LabWorld, tls: SSLContext) -> None:
+    def __init__(self, world: LabWorld, tls: SSLContext, arm: ArmServer | None = None) -> None:
         self._world = world
         self._accounts = AccountFile()
         self._moved = asyncio.Event()
         self._touched: set[str] = set()
+        self._replan = False
         self.doors: dict[str, Doors] = {}
         _allow_files(2 * len(world.machines) + _SPARE_FILES)
         for name, machine in world.machines.items():
@@ -61,10 +64,15 @@ class WireServer:
             self.doors[name] = Doors(service, http, https)
         self.control = ControlServer(world)
         self.control.moved = self._moved
+        self.arm = arm
+        if arm is not None:
+            arm.moved = self._something_is_due_earlier
 
     async def run(self, ready: asyncio.Event, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set or the control address asks for it; set ``ready`` once all ports answer."""
         await self.control.start()
+        if self.arm is not None:
+            await self.arm.start()
         for doors in self.doors.values():
             await self._follow(doors)
         ready.set()
@@ -82,10 +90,17 @@ class WireServer:
     def stop(self) -> None:
         """Close everything."""
         self.control.stop()
+        if self.arm is not None:
+            self.arm.stop()
         for doors in self.doors.values():
             doors.http.stop()
             doors.https.stop()
         self._accounts.remove()
+
+    def _something_is_due_earlier(self) -> None:
+        """Azure answered: no port moves by that, but what it began may be due before anything else."""
+        self._replan = True
+        self._moved.set()
 
     def _touch(self, name: str) -> None:
         self._touched.add(name)
@@ -109,7 +124,8 @@ class WireServer:
                 touched, self._touched = self._touched, set()
                 for name in touched:
                     await self._follow(self.doors[name])
-                if touched:
+                if touched or self._replan:
+                    self._replan = False
                     continue
             self._world.advance()
             for doors in self.doors.values():
