@@ -11,6 +11,7 @@ world beside the server comes in here, so that a core can be run in a test with 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ class Call:
     :param settings: how to reach the server; None for cores that touch none.
     :param progress: shows a line to the person while the work goes on.
     :param warn: shows a warning.
+    :param environment: the environment variables of the task, which may say how to log in to Azure.
     """
 
     params: Mapping[str, Any]
@@ -49,6 +51,7 @@ class Call:
     check_mode: bool = False
     progress: Callable[[str], None] = _silent
     warn: Callable[[str], None] = _silent
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     now: Callable[[], datetime] = _utc_now
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic

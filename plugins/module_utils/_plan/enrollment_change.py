@@ -23,6 +23,7 @@ from datetime import date
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import Refused
+from ansible_collections.winops.hotpatch.plugins.module_utils._release.calendar import day_in_words
 
 FEATURE = "Hotpatch"
 #: Microsoft's scripts say Hotpatch, the examples of its specification HotPatching.
@@ -228,11 +229,11 @@ def after(now: Enrollment, changes: tuple[Change, ...]) -> Enrollment:
 
 def reenrollment_rule(next_baseline: date | None) -> str:
     """What leaving means, said when somebody leaves."""
-    when = f", expected on {next_baseline:%-d %B %Y}" if next_baseline is not None else ""
+    when = f", expected on {day_in_words(next_baseline)}" if next_baseline is not None else ""
     return (
-        "Without enrollment the server gets the ordinary updates, which take it off the hotpatch track. Enrolling again is "
-        f"accepted at any time; hotpatches then flow from the next baseline on{when}. To pause them for a while, "
-        "use opted_out instead."
+        "Without enrollment the server gets the ordinary updates, which take it off the hotpatch track. Enrolling again "
+        f"is accepted at any time; hotpatches then flow from the next baseline on{when}. To pause them for a while, use "
+        "opted_out instead."
     )
 
 
