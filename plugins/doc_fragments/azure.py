@@ -64,8 +64,8 @@ options:
     type: str
   access_token:
     description:
-      - A token for Azure Resource Manager that you have from elsewhere, such as from a pipeline. It cannot be renewed, so
-        it must outlive the task. Environment variable E(AZURE_ACCESS_TOKEN).
+      - A token for Azure Resource Manager that you have from elsewhere, such as from a pipeline. It cannot be renewed,
+        so it must outlive the task. Environment variable E(AZURE_ACCESS_TOKEN).
     type: str
   cloud_environment:
     description:
@@ -85,8 +85,8 @@ options:
     type: bool
   ca_path:
     description:
-      - File with the authorities that may have signed the certificates of Azure's endpoints, where a proxy inspects TLS or
-        the cloud is your own. Environment variable E(AZURE_CA_PATH).
+      - File with the authorities that may have signed the certificates of Azure's endpoints, where a proxy inspects TLS
+        or the cloud is your own. Environment variable E(AZURE_CA_PATH).
     type: path
   arm_share:
     description:
@@ -106,8 +106,8 @@ requirements:
   - azure-identity, azure-mgmt-hybridcompute >= 9 (on the host that runs the work; meta/azure-requirements.txt)
 notes:
   - On localhost and on hosts whose connection plugin is P(ansible.builtin.winrm#connection) or
-    P(ansible.builtin.psrp#connection) the work is done inside Ansible's worker on the controller, and shows its progress.
-    Elsewhere, and with C(become) or C(async), it is done as a module on the task's host.
+    P(ansible.builtin.psrp#connection) the work is done inside Ansible's worker on the controller, and shows its
+    progress. Elsewhere, and with C(become) or C(async), it is done as a module on the task's host.
   - No resource provider is registered by itself, no licence profile is ever deleted, and the pay-as-you-go licence of
     Windows Server is never touched.
 """

@@ -14,7 +14,8 @@ description:
     is on. Both are needed; one without the other is shown as a state of its own.
   - Waits until Azure is done, about ten minutes, because an accepted change is not yet an enrollment.
   - What others have set stays, such as software assurance and extended security updates.
-  - A change that is under way is not sent again. Where an answer was lost, the state is read before anything is repeated.
+  - A change that is under way is not sent again. Where an answer was lost, the state is read before anything is
+    repeated.
 author: The winops.hotpatch contributors (@winops)
 extends_documentation_fragment:
   - winops.hotpatch.azure
@@ -41,8 +42,8 @@ options:
     default: 1800
   poll_interval:
     description:
-      - Seconds between two looks at a machine. Many machines are looked at less often, so that half of what Azure allows
-        stays free.
+      - Seconds between two looks at a machine. Many machines are looked at less often, so that half of what Azure
+        allows stays free.
     type: float
     default: 30
 attributes:

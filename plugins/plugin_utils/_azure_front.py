@@ -4,8 +4,8 @@
 # This file is private to the winops.hotpatch collection; it may change without notice.
 """The action front of the Azure nouns: runs a core inside Ansible's worker on the controller, and shows its progress.
 
-A module cannot print while it works, and enrolling a thousand machines takes minutes; besides, a Windows host cannot run
-an ordinary module at all. So where the task's host is the controller or a Windows server, the work is done here. On any
+A module cannot print while it works, and enrolling a thousand machines takes minutes; besides, a Windows host cannot
+run an ordinary module at all. So where the task's host is the controller or a Windows server, the work is done here. On any
 other host, and with ``become`` or ``async``, it is an ordinary module of that host.
 """
 
@@ -20,6 +20,8 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._action_front import ControllerAction, plain
 
 _HERE = ("local", "winrm", "psrp")
+#: What the task's environment may hold that nothing of ours may show.
+_SECRET = ("AZURE_SECRET", "AZURE_CLIENT_SECRET", "AZURE_ACCESS_TOKEN")
 
 
 class AzureAction(ControllerAction):
@@ -38,6 +40,8 @@ class AzureAction(ControllerAction):
                 wrap_async=self._task.async_val,
             )
             return answer
+        environment = self._own_environment()
+        secrets.update(environment[name] for name in _SECRET if environment.get(name))
         return super()._answer(params, task_vars, secrets)
 
     def _call(self, params: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Call:

@@ -231,9 +231,9 @@ def reenrollment_rule(next_baseline: date | None) -> str:
     """What leaving means, said when somebody leaves."""
     when = f", expected on {day_in_words(next_baseline)}" if next_baseline is not None else ""
     return (
-        "Without enrollment the server gets the ordinary updates, which take it off the hotpatch track. Enrolling again "
-        f"is accepted at any time; hotpatches then flow from the next baseline on{when}. To pause them for a while, use "
-        "opted_out instead."
+        "Without enrollment the server gets the ordinary updates, which take it off the hotpatch track. Enrolling "
+        f"again is accepted at any time; hotpatches then flow from the next baseline on{when}. To pause them for a "
+        "while, use opted_out instead."
     )
 
 
