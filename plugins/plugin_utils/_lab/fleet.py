@@ -108,6 +108,7 @@ class ServerSpec:
     second_restart: bool = True
     roles: tuple[str, ...] = ()
     domain: str | None = None
+    web_site: bool = False
     faults: tuple[Mapping[str, Any], ...] = ()
     winrm: WinRmSettings = WinRmSettings()
     username: str = "Administrator"
@@ -219,7 +220,7 @@ def server_from(row: Mapping[str, Any], where: str) -> ServerSpec:
     _typed(values, "dma_protection", bool, "true or false", where)
     if values.get("virtualization") is not None:
         _typed(values, "virtualization", bool, "true or false", where)
-    for key in ("second_restart", "microsoft_update"):
+    for key in ("second_restart", "microsoft_update", "web_site"):
         _typed(values, key, bool, "true or false", where)
     _typed(values, "cores", int, "a whole number", where)
     for key in ("free_gb", "clock_skew_seconds"):
@@ -297,6 +298,8 @@ def _registry(raw: Any, where: str) -> dict[str, dict[str, str | int]]:
 
 def _check_together(spec: ServerSpec, where: str) -> None:
     product = spec.product_data
+    if spec.web_site and "web" not in spec.roles:
+        raise FleetError(f"{where}: 'web_site' needs the role web, whose service runs it.")
     if spec.domain_policy and spec.domain is None:
         raise FleetError(f"{where}: 'domain_policy' needs 'domain': only a member has policies of a domain.")
     if edition_of(product, spec.edition) is None:
