@@ -33,6 +33,7 @@ CV = rf"{HKLM}\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 CBS = rf"{HKLM}\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing"
 WU = rf"{HKLM}\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate"
 CONTROL = rf"{HKLM}\SYSTEM\CurrentControlSet\Control"
+MANAGER = rf"{HKLM}\SOFTWARE\Microsoft\PolicyManager"
 POLICIES = rf"{HKLM}\SOFTWARE\Policies\Microsoft\Windows"
 AGENT = rf"{HKLM}\SOFTWARE\Microsoft\Azure Connected Machine Agent"
 
@@ -84,8 +85,14 @@ def healthy_outputs() -> dict[str, str | None]:
         "secure_boot": key(CONTROL + r"\SecureBoot\State", "UEFISecureBootEnabled    REG_DWORD    0x1"),
         "policies": key(POLICIES, children=("CurrentVersion", "safer")),
         "update_policy": None,
+        "policy_manager": key(MANAGER, children=("current", "default", "providers")),
+        "managed": key(MANAGER + r"\current", children=("device",)),
+        "managed_device": key(MANAGER + r"\current\device", children=("Authentication", "Experience")),
+        "managed_update": None,
         "guard_policy": None,
-        "microsoft": key(rf"{HKLM}\SOFTWARE\Microsoft", children=("Azure Connected Machine Agent", "Windows")),
+        "microsoft": key(
+            rf"{HKLM}\SOFTWARE\Microsoft", children=("Azure Connected Machine Agent", "PolicyManager", "Windows")
+        ),
         "arc": key(AGENT + r"\Windows\Licenses\Features\Hotpatch", "Subscription    REG_DWORD    0x1"),
         "himds": "\r\nSERVICE_NAME: himds \r\n        TYPE               : 10  WIN32_OWN_PROCESS  \r\n"
         "        STATUS             : 4  RUNNING \r\n                                (STOPPABLE, NOT_PAUSABLE)\r\n",
@@ -205,6 +212,9 @@ def test_a_healthy_server() -> None:
         "no_auto_update": False,
         "use_wsus": False,
         "wsus_server": None,
+        "values": {},
+        "local": {},
+        "mdm": {},
     }
 
 
@@ -277,6 +287,51 @@ def test_update_policy_of_a_managed_server() -> None:
     unreadable = read(server(policies=key(POLICIES, children=("WindowsUpdate",)), update_policy=None))
     assert unreadable["update_policy"]["readable"] is False
     assert unreadable["update_policy"]["always_auto_reboot"] is None
+    assert unreadable["update_policy"]["values"] is None
+
+
+def test_update_settings_by_windows_names() -> None:
+    policy = (
+        key(
+            POLICIES + r"\WindowsUpdate",
+            "activehoursstart    REG_DWORD    0x8",
+            "AUOptions    REG_DWORD    0x4",
+            "Unheard    REG_DWORD    0x1",
+        )
+        + key(POLICIES + r"\WindowsUpdate\AU", "AUOptions    REG_SZ    three", "NoAutoUpdate    REG_DWORD    0x0")
+    )  # fmt: skip
+    facts = read(
+        server(
+            policies=key(POLICIES, children=("WindowsUpdate",)),
+            update_policy=policy,
+            auto_update=key(WU + r"\Auto Update", "AUOptions    REG_DWORD    0x3", "X    REG_DWORD    0x1"),
+            managed_device=key(MANAGER + r"\current\device", children=("Update",)),
+            managed_update=key(
+                MANAGER + r"\current\device\Update",
+                "AllowAutoUpdate    REG_DWORD    0x2",
+                "AllowAutoUpdate_WinningProvider    REG_SZ    5B88AEF1",
+            ),
+        )
+    )["update_policy"]
+    # AUOptions of the wrong key counts for nothing, and a number that is a text is not taken for one.
+    assert facts["values"] == {"ActiveHoursStart": 8, "AUOptions": "three", "NoAutoUpdate": 0}
+    assert facts["local"] == {"AUOptions": 3}
+    assert facts["mdm"] == {"AllowAutoUpdate": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "mdm"),
+    [
+        ({"policy_manager": None, "microsoft": key(rf"{HKLM}\SOFTWARE\Microsoft", children=("Windows",))}, {}),
+        ({"managed": None, "policy_manager": key(MANAGER, children=("default",))}, {}),
+        ({"managed_device": None, "managed": key(MANAGER + r"\current", children=("user",))}, {}),
+        ({"managed_device": key(MANAGER + r"\current\device", children=("Update",))}, None),
+        ({"managed_device": None}, None),
+        (dict.fromkeys(("microsoft", "policy_manager", "managed", "managed_device")), None),
+    ],
+)
+def test_a_server_without_device_management(changes: dict[str, Any], mdm: dict[str, int] | None) -> None:
+    assert read(server(**changes))["update_policy"]["mdm"] == mdm
 
 
 def test_bios_has_no_secure_boot_and_uefi_without_a_value_is_unknown() -> None:

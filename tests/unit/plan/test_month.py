@@ -128,6 +128,9 @@ DOUBTS: list[tuple[dict[str, Any], str]] = [
     ({"hardware": {"system_disk_free_bytes": None}}, "disk_unknown"),
     ({"update_policy": {"always_auto_reboot": True}}, "restart_policy"),
     ({"update_policy": {"readable": False}}, "restart_policy_unknown"),
+    ({"update_policy": {"values": {"AUOptions": 4}}}, "restart_policy"),
+    ({"update_policy": {"values": {"AUOptions": 9}}}, "restart_policy_unknown"),
+    ({"update_policy": {"mdm": {"ConfigureDeadlineForQualityUpdates": 3}}}, "restart_policy"),
 ]
 
 
