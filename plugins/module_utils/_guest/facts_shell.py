@@ -62,6 +62,7 @@ STEPS: dict[str, str] = {
     "microsoft": _reg(_SOFTWARE + r"\Microsoft"),
     "arc": _reg(_AGENT, below=True),
     "himds": "sc query himds",
+    "vmms": "sc query vmms",
     "programs": 'dir /b /ad "%ProgramFiles%" 2>nul',
 }
 
@@ -97,7 +98,9 @@ class ShellFacts:
         self.steps = steps
         self.notes = notes
         text = "\n".join(
-            answer.text for name, answer in steps.items() if answer.ok and name not in ("himds", "programs", "agent")
+            answer.text
+            for name, answer in steps.items()
+            if answer.ok and name not in ("himds", "vmms", "programs", "agent")
         )
         self.registry = read_registry(text)
 
@@ -239,6 +242,11 @@ class ShellFacts:
         package = self.registry.has_key(VERSION_KEY + r"\Update\TargetingInfo\DynamicInstalled\Hotpatch.amd64")
         return {"arc_license": licence if agent else agent, "enrollment_package": package if targeting else targeting}
 
+    def hyper_v(self) -> bool | None:
+        """Whether the Hyper-V role is installed, by its management service."""
+        service = read_service(self.steps["vmms"].text) if "vmms" in self.steps else None
+        return {"running": True, "stopped": True, "absent": False}.get(service or "")
+
     def arc(self) -> dict[str, Any]:
         """The Connected Machine agent, by its own words; its services run while it is disconnected, too."""
         installed: bool | None = None
@@ -261,9 +269,16 @@ class ShellFacts:
             "resource_group": texts.get("resourcegroup") or texts.get("resourcegroupname"),
             "subscription_id": texts.get("subscriptionid"),
             "tenant_id": texts.get("tenantid"),
+            "resource_id": texts.get("resourceid") or texts.get("id"),
             "location": texts.get("location"),
+            "cloud": texts.get("cloud"),
+            "private_link_scope": texts.get("privatelinkscope"),
+            "gateway_url": texts.get("gatewayurl"),
+            "proxy": texts.get("httpsproxy"),
+            "cloud_provider": texts.get("cloudprovider"),
             "agent_version": texts.get("agentversion"),
             "last_heartbeat": texts.get("lastheartbeat"),
             "error_code": texts.get("agenterrorcode"),
             "error_details": texts.get("agenterrordetails"),
+            "error_timestamp": texts.get("agenterrortimestamp"),
         }
