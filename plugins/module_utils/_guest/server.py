@@ -18,6 +18,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._guest.ports impor
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.restart import RestartOptions, restart
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.rollback_record import RollbackRecord
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.update_run import Pace, UpdateRunner
+from ansible_collections.winops.hotpatch.plugins.module_utils._guest.vbs import GuestVbs
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.client import WsmanClient
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.settings import Settings
 
@@ -64,6 +65,10 @@ class Server:
             return read_facts(client, self.now)
         finally:
             client.close()
+
+    def vbs(self) -> GuestVbs:
+        """Its virtualization-based security, over one connection (see vbs.py)."""
+        return GuestVbs(self.connect, self.name)
 
     def packages(self) -> GuestPackages:
         """Its component store (see packages.py)."""
