@@ -14,11 +14,11 @@ description:
     effect afterwards is the baseline below a hotpatch, or the cumulative update that was installed before.
   - Plans first. The plan names the package, what comes back, the number of restarts, the track the server is on then,
     the CVEs that open again as far as you say which, and everything that speaks against it at once.
-  - Never restarts the server. With O(phase=remove) the package is taken off so that it goes with the next restart; with
-    O(phase=finish), after M(winops.hotpatch.restart), that is proven and the update is hidden from the next scan.
-  - Current releases mark some packages as permanent, and nothing on the server tells it for sure beforehand. The attempt
-    does, within seconds, and changes nothing. So make it before the server is drained. A permanent package is never
-    tried again, and the error names the ways that remain.
+  - Never restarts the server. With O(phase=remove) the package is taken off so that it goes with the next restart.
+    With O(phase=finish), after M(winops.hotpatch.restart), that is proven and the update is hidden from the next scan.
+  - Current releases mark some packages as permanent, and nothing on the server tells it for sure beforehand. The
+    attempt does, within seconds, and changes nothing. So make it before the server is drained. A permanent package is
+    never tried again, and the error names the ways that remain.
   - A note on the server tells how far a rollback came. A call that was cut off is gone on with from any controller, and
     a second call does not take the next update off as well.
 author: The winops.hotpatch contributors (@winops)
@@ -30,8 +30,8 @@ options:
     description:
       - With V(latest) the update that is in effect is taken off, a hotpatch or a cumulative update.
       - With V(hotpatch) only a hotpatch is taken off; a server without one is left alone.
-      - With V(baseline) only a cumulative update is taken off, a baseline or an ordinary one; a hotpatch on it has to go
-        first.
+      - With V(baseline) only a cumulative update is taken off, a baseline or an ordinary one. A hotpatch on it has to
+        go first.
     type: str
     choices: [latest, hotpatch, baseline]
     default: latest
@@ -69,10 +69,11 @@ options:
         then a C(Package_for_RollupFix) with the hotpatch's build.
     type: str
     default: '*Hotpatch*'
-  min_free_gb:
-    description: Free space in GiB that the system drive must have.
-    type: float
-    default: 4
+  min_free_bytes:
+    description:
+      - Free bytes that the system drive must have.
+      - When left out, 2 GiB for a hotpatch and 10 GiB for a cumulative update.
+    type: int
   timeout:
     description: Seconds for DISM, or for the search and the hiding. DISM was seen to take 16 minutes.
     type: int
@@ -135,8 +136,8 @@ plan:
   contains:
     status:
       description: >-
-        V(possible), V(restart_due) (it is taken off and goes with the restart), V(done), V(nothing) (there is nothing to
-        take off) or V(refused).
+        V(possible), V(restart_due) (it is taken off and goes with the restart), V(done), V(nothing) (there is nothing
+        to take off) or V(refused).
       type: str
     words:
       description: The plan in a sentence, or all that speaks against it.

@@ -68,7 +68,7 @@ SPEC = Spec(
         "hold": {"type": "bool", "default": True},
         "cves": {"type": "dict", "default": {}},
         "hotpatch_package": {"type": "str", "default": HOTPATCH_PATTERN},
-        "min_free_gb": {"type": "float", "default": 4},
+        "min_free_bytes": {"type": "int"},
         "timeout": {"type": "int", "default": 3600},
         "poll_interval": {"type": "float", "default": 5},
     }
@@ -89,8 +89,8 @@ def run(call: Call) -> dict[str, Any]:
     params = call.params
     if params["timeout"] <= 0 or params["poll_interval"] <= 0:
         raise InvalidInput("timeout and poll_interval must be above zero.")
-    if params["min_free_gb"] < 0:
-        raise InvalidInput("min_free_gb is negative.")
+    if (params["min_free_bytes"] or 0) < 0:
+        raise InvalidInput("min_free_bytes must not be below zero.")
     kb = None
     if params["kb"]:
         kb = normal_kb(params["kb"])
@@ -167,7 +167,7 @@ class _Rollback:
             self.record,
             permanent=self.packages.says_permanent(found.package),
             busy=self._busy(),
-            min_free_bytes=int(self.call.params["min_free_gb"] * 1024**3),
+            min_free_bytes=self.call.params["min_free_bytes"],
             cves=self.cves,
             opted_out=self.call.params["opted_out"],
         )

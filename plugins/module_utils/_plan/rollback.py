@@ -19,6 +19,7 @@ from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.enrollment import installed_kbs
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.rules import build_of
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.policy import GIGABYTE, Policy
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.server_state import ServerState
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.builds import Build
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.calendar import month_in_words
@@ -215,7 +216,7 @@ def make_plan(
     *,
     permanent: bool,
     busy: str | None,
-    min_free_bytes: int,
+    min_free_bytes: int | None,
     cves: Mapping[str, Collection[str]],
     opted_out: bool | None,
 ) -> Plan:
@@ -223,6 +224,7 @@ def make_plan(
 
     :param permanent: whether the listing or the registry calls its package permanent.
     :param busy: what services the server now, if anything does.
+    :param min_free_bytes: the least the system drive must have free; None for the plan's own numbers.
     :param cves: what a person knows of the CVEs that updates close, by KB.
     """
     level = target.level
@@ -404,7 +406,7 @@ def _doubts(
     removable: Removable,
     removable_words: str,
     busy: str | None,
-    min_free_bytes: int,
+    min_free_bytes: int | None,
 ) -> tuple[Doubt, ...]:
     doubts = []
     if removable is Removable.NO:
@@ -425,10 +427,14 @@ def _doubts(
     if busy:
         doubts.append(Doubt("busy", f"The server is at work on updates now ({busy}). Wait for it."))
     free = (facts.get("hardware") or {}).get("system_disk_free_bytes")
+    policy = Policy()
+    hotpatch = target.level.form is Form.HOTPATCH
+    least = policy.min_free_bytes_hotpatch if hotpatch else policy.min_free_bytes_lcu
+    least = least if min_free_bytes is None else min_free_bytes
     if free is None:
         doubts.append(Doubt("disk_unknown", "The free space of the system drive could not be read."))
-    elif free < min_free_bytes:
-        words = f"The system drive has {free / 1024**3:.1f} GiB free; {min_free_bytes / 1024**3:.1f} GiB are wanted."
+    elif free < least:
+        words = f"The system drive has {free / GIGABYTE:.1f} GB free, and {least / GIGABYTE:.1f} GB are needed."
         doubts.append(Doubt("disk_full", words))
     return tuple(doubts)
 
