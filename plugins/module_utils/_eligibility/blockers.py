@@ -27,6 +27,7 @@ _ORDER = (
     "bios_firmware",
     "secure_boot_unknown",
     "secure_boot_off",
+    "virtualization_missing",
     "vbs_unknown",
     "vbs_not_enabled",
     "vbs_waits_for_restart",

@@ -100,6 +100,7 @@ class _Reading:
                 "manufacturer": _text(computer, "Manufacturer"),
                 "model": _text(computer, "Model"),
                 "hypervisor_present": self.typed(as_bool, computer, "HypervisorPresent"),
+                "hyper_v_role": shell.hyper_v(),
                 "cores": cores,
                 "logical_processors": self.typed(as_int, computer, "NumberOfLogicalProcessors"),
                 "system_disk_free_bytes": disk,

@@ -32,7 +32,7 @@ _BY_VBS = ("vbs_not_enabled", "vbs_waits_for_restart")
 _BY_ARC = ("arc_missing", "arc_disconnected", "arc_resource_deleted", "arc_expired", "arc_not_connected")
 _MACHINE = (
     "build_unknown", "build_below_floor", "firmware_unknown", "bios_firmware", "secure_boot_unknown", "secure_boot_off",
-    "vbs_unknown", "vbs_not_enabled", "vbs_waits_for_restart", "vbs_not_running",
+    "virtualization_missing", "vbs_unknown", "vbs_not_enabled", "vbs_waits_for_restart", "vbs_not_running",
 )  # fmt: skip
 _CONNECTION = ("arc_unknown", *_BY_ARC, "arc_elsewhere", "arc_place_unknown")
 

@@ -96,6 +96,7 @@ def healthy_outputs() -> dict[str, str | None]:
         "arc": key(AGENT + r"\Windows\Licenses\Features\Hotpatch", "Subscription    REG_DWORD    0x1"),
         "himds": "\r\nSERVICE_NAME: himds \r\n        TYPE               : 10  WIN32_OWN_PROCESS  \r\n"
         "        STATUS             : 4  RUNNING \r\n                                (STOPPABLE, NOT_PAUSABLE)\r\n",
+        "vmms": "[SC] EnumQueryServicesStatus:OpenService FAILED 1060:\r\n\r\n",
         "programs": "AzureConnectedMachineAgent\r\nCommon Files\r\nWindows Defender\r\n",
         "agent": 'time="2026-05-12" level=info msg="x"\r\n{\r\n  "resourceName": "WEB01",\r\n'
         '  "resourceGroup": "rg-web",\r\n'
