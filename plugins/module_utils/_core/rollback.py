@@ -197,7 +197,10 @@ class _Rollback:
             raise self._not_taken(plan, target, removal)
         self._write(self._record_for(target, plan, Stage.REMOVED))
         self.facts = self.server.facts()
-        plan = replace(plan, status=Status.RESTART_DUE, removable=Removable.YES, removable_words="It is taken off.")
+        words = f"{target.level.kb} is taken off; the restart that finishes it is to come."
+        plan = replace(
+            plan, status=Status.RESTART_DUE, words=words, removable=Removable.YES, removable_words="It is taken off."
+        )
         now = next((item for item in removal.after if item.identity == target.package.identity), None)
         return self._keys(plan, changed=True) | {
             "diff": {

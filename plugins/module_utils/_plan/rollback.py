@@ -181,7 +181,7 @@ def find_target(
     if state.product.is_server is False:
         return _refused(Doubt("not_a_server", f"{name}, which is not a server."))
     found = find_level(state.product, build_of(facts), installed_kbs(facts), catalogue)
-    if record is not None and _done_before(wish, record, build_of(facts), packages):
+    if record is not None and _done_before(wish, record, build_of(facts), found.level, packages):
         words = f"{record.kb} was taken off before, and nothing was installed since. Name a KB to go further back."
         return Plan(Status.DONE, words, kb=record.kb, then_install=record.then_install)
     if found.level is None:
@@ -310,9 +310,13 @@ def _refused(doubt: Doubt, kb: str | None = None) -> Plan:
     return Plan(Status.REFUSED, doubt.words, doubts=(doubt,), kb=kb)
 
 
-def _done_before(wish: Wish, record: Record, build: Build | None, packages: Sequence[Package]) -> bool:
-    """Whether the last rollback did what is wished, and nothing came since: its build is still there."""
-    if record.stage not in (Stage.REMOVED, Stage.FINISHED) or str(build) != record.build_after:
+def _done_before(
+    wish: Wish, record: Record, build: Build | None, level: Level | None, packages: Sequence[Package]
+) -> bool:
+    """Whether the last rollback did what is wished, and nothing came since: its build is still there, or the baseline
+    that belongs to it."""
+    ours = str(build) == record.build_after or (level is not None and level.kb in record.then_install)
+    if record.stage not in (Stage.REMOVED, Stage.FINISHED) or not ours:
         return False
     if any(item.identity.lower() == record.package.lower() and item.there for item in packages):
         return False
