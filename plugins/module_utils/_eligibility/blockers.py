@@ -39,7 +39,6 @@ _ORDER = (
     "arc_expired",
     "arc_not_connected",
     "arc_elsewhere",
-    "arc_place_unknown",
 )
 _RESTART = "winops.hotpatch.restart"
 

@@ -105,7 +105,7 @@ def evaluate(
     """Judge a server's facts.
 
     :param enrolled: passed through; enrollment never makes a server eligible.
-    :param platform: where it stands, as declared (see place_rules.py); wins over what the facts say.
+    :param platform: where it stands, as declared (see place_rules.PLATFORMS); wins over what the facts say.
     :param expected: the tenant and the subscription in which it must be; None when any will do.
     """
     product, machine = product_of(facts), MachineView.of(facts)

@@ -32,6 +32,7 @@ _CBS = _SOFTWARE + r"\Microsoft\Windows\CurrentVersion\Component Based Servicing
 _WU = _SOFTWARE + r"\Microsoft\Windows\CurrentVersion\WindowsUpdate"
 _POLICIES = _SOFTWARE + r"\Policies\Microsoft\Windows"
 _POLICY_MANAGER = _SOFTWARE + r"\Microsoft\PolicyManager"
+_GUEST = _SOFTWARE + r"\Microsoft\Virtual Machine\Guest\Parameters"
 _AGENT = _SOFTWARE + r"\Microsoft\Azure Connected Machine Agent"
 
 
@@ -63,6 +64,7 @@ STEPS: dict[str, str] = {
     "arc": _reg(_AGENT, below=True),
     "himds": "sc query himds",
     "vmms": "sc query vmms",
+    "guest": _reg(_GUEST),
     "programs": 'dir /b /ad "%ProgramFiles%" 2>nul',
 }
 
@@ -246,6 +248,17 @@ class ShellFacts:
         """Whether the Hyper-V role is installed, by its management service."""
         service = read_service(self.steps["vmms"].text) if "vmms" in self.steps else None
         return {"running": True, "stopped": True, "absent": False}.get(service or "")
+
+    def platform(self) -> dict[str, str | None]:
+        """What the registry and the agent show of the place; None could not be read, an empty text is not there."""
+        version = self.read("version")
+        agent = read_agent(self.steps["agent"].text) if "agent" in self.steps else None
+        return {
+            "edition_id": (self.registry_text(VERSION_KEY, "EditionID") or "") if version else None,
+            "product_name": (self.registry_text(VERSION_KEY, "ProductName") or "") if version else None,
+            "host_sku": (self.registry_text(_GUEST, "HostingSystemEditionId") or "") if self.read("guest") else None,
+            "cloud_provider": (agent or {}).get("cloudprovider"),
+        }
 
     def arc(self) -> dict[str, Any]:
         """The Connected Machine agent, by its own words; its services run while it is disconnected, too."""

@@ -34,7 +34,7 @@ _MACHINE = (
     "build_unknown", "build_below_floor", "firmware_unknown", "bios_firmware", "secure_boot_unknown", "secure_boot_off",
     "virtualization_missing", "vbs_unknown", "vbs_not_enabled", "vbs_waits_for_restart", "vbs_not_running",
 )  # fmt: skip
-_CONNECTION = ("arc_unknown", *_BY_ARC, "arc_elsewhere", "arc_place_unknown")
+_CONNECTION = ("arc_unknown", *_BY_ARC, "arc_elsewhere")
 
 #: The funnel: a server counts at a step when it counted at the one before it and passes this one, too.
 _FUNNEL: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (

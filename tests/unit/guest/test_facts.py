@@ -97,6 +97,9 @@ def healthy_outputs() -> dict[str, str | None]:
         "himds": "\r\nSERVICE_NAME: himds \r\n        TYPE               : 10  WIN32_OWN_PROCESS  \r\n"
         "        STATUS             : 4  RUNNING \r\n                                (STOPPABLE, NOT_PAUSABLE)\r\n",
         "vmms": "[SC] EnumQueryServicesStatus:OpenService FAILED 1060:\r\n\r\n",
+        "guest": key(
+            rf"{HKLM}\SOFTWARE\Microsoft\Virtual Machine\Guest\Parameters", "HostingSystemEditionId    REG_SZ    8"
+        ),
         "programs": "AzureConnectedMachineAgent\r\nCommon Files\r\nWindows Defender\r\n",
         "agent": 'time="2026-05-12" level=info msg="x"\r\n{\r\n  "resourceName": "WEB01",\r\n'
         '  "resourceGroup": "rg-web",\r\n'
@@ -135,6 +138,7 @@ def server(**changes: str | None) -> FakeServer:
                 "NumberOfLogicalProcessors": "8",
             }
         ],
+        "Win32_SystemEnclosure": [{"SMBIOSAssetTag": "4712-0001-9036-2247-5518-7790-12"}],
         "Win32_DeviceGuard": [
             {
                 "VirtualizationBasedSecurityStatus": "2",
@@ -195,6 +199,7 @@ def test_a_healthy_server() -> None:
     }
     assert facts["firmware"] == {"type": "uefi", "secure_boot": True}
     assert facts["hardware"]["cores"] == 8 and facts["hardware"]["system_disk_free_bytes"] == 42949672960
+    assert facts["platform"]["kind"] == "other"
     assert facts["arc"]["installed"] is True and facts["arc"]["service"] == "running"
     assert facts["arc"]["status"] == "Connected" and facts["arc"]["resource_group"] == "rg-web"
     assert facts["arc"]["error_code"] is None
