@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -175,6 +177,18 @@ def test_the_module_has_exactly_the_options_of_the_table() -> None:
     for setting in SETTINGS:
         assert "default" not in spec[setting.option], "left out means left alone"
         assert say(setting, True).endswith(".")
+
+
+def test_the_role_knows_every_option() -> None:
+    role = Path(__file__).resolve().parents[3] / "roles" / "configure_update_policy"
+    known = yaml.safe_load((role / "vars" / "main.yml").read_text(encoding="utf-8"))
+    assert known["configure_update_policy_options"] == list(BY_OPTION)
+    tasks = yaml.safe_load((role / "tasks" / "main.yml").read_text(encoding="utf-8"))
+    options = next(task["winops.hotpatch.update_policy"] for task in tasks if "winops.hotpatch.update_policy" in task)
+    assert set(BY_OPTION) <= set(options)
+    for preset in known["configure_update_policy_presets"].values():
+        assert set(preset["settings"]) | set(preset["not_configured"]) <= set(BY_OPTION)
+        assert not set(preset["settings"]) & set(preset["not_configured"])
 
 
 # ---- which place decides
