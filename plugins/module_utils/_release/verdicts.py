@@ -230,16 +230,24 @@ def _price_of(level: Level, catalogue: Catalogue, sentence: str) -> Verdict:
 
 
 def _not_in_catalogue(kb: str, title: str, standing: Standing, catalogue: Catalogue) -> Verdict:
-    if kb in _OTHER_KBS:
-        return Verdict(Kind.OTHER, "not_windows_itself", f"{kb} is {_OTHER_KBS[kb]}.", kb)
-    if _DOTNET.search(title) and not _WINDOWS_ITSELF.search(title):
-        return Verdict(Kind.OTHER, "not_windows_itself", f"{kb} updates .NET; it may ask for a restart.", kb)
+    other = not_windows_itself(kb, title)
+    if other is not None:
+        return Verdict(Kind.OTHER, "not_windows_itself", f"{kb} {other}.", kb)
     hint = _TITLE_BUILD.search(title)
     rows_of = standing.product.catalogue_id
     same = catalogue.by_build(rows_of, Build.parse(hint.group(1))) if hint and rows_of else ()
     more = f"; its title gives the build of {same[0].kb}" if same else ""
     words = f"The catalogue does not know {kb} as of {day_in_words(catalogue.on)}{more}."
     return Verdict(Kind.UNKNOWN, "not_in_catalogue", words, kb)
+
+
+def not_windows_itself(kb: str, title: str) -> str | None:
+    """What an update is that is known to be none of Windows itself, as the end of a sentence; None for any other."""
+    if kb in _OTHER_KBS:
+        return f"is {_OTHER_KBS[kb]}"
+    if _DOTNET.search(title) and not _WINDOWS_ITSELF.search(title):
+        return "updates .NET; it may ask for a restart"
+    return None
 
 
 def _kind_of_lcu(level: Level) -> str:

@@ -21,6 +21,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import (
     policies,
     registry_content,
     wmi_computer,
+    wmi_events,
     wmi_policy,
     wmi_registry,
     wmi_security,
@@ -137,7 +138,7 @@ class Machine:
         self.tasks = TaskScheduler(self)
         self.web_site = WebSite(self) if spec.web_site else None
         self.repository = Repository(NAMESPACES)
-        for module in (wmi_computer, wmi_security, wmi_software, wmi_registry, wmi_tasks, wmi_policy):
+        for module in (wmi_computer, wmi_security, wmi_software, wmi_events, wmi_registry, wmi_tasks, wmi_policy):
             module.add_classes(self.repository, self)
         self._programs = programs(self.windows_directory, arc_agent=self.arc.installed)
         registry_content.fill(self.registry, spec, self.services, self.hostname, self.updates.ubr)
