@@ -48,9 +48,9 @@ _value:
 _VARIABLES = {
     "read": "assess_read",
     "read_after": "assess_read_after",
-    "vbs": "onboard_vbs_result",
-    "arc": "onboard_arc_result",
-    "enroll": "onboard_enroll_result",
+    "vbs": "enable_vbs_result",
+    "arc": "onboard_arc_state",
+    "enroll": "onboard_enroll_state",
 }
 
 

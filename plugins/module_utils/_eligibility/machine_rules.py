@@ -39,6 +39,8 @@ _ONE_RESTART = (
     "vbs_not_running",
 )
 _ENABLE = Action("winops.hotpatch.vbs", {"state": "enabled"})
+# Obstacles of VBS that are blockers of their own here.
+_OWN_BLOCKER = ("uefi", "secure_boot", "virtualization")
 # Numbers of Win32_DeviceGuard's lists.
 _SECURE_BOOT, _DMA_PROTECTION = 2, 3
 
@@ -234,19 +236,21 @@ def _not_running(reading: Mapping[str, Any]) -> Blocker:
     ]
     codes = [obstacle.code for obstacle in missing]
     actions: tuple[Action, ...] = ()
-    if "dma_protection" in codes:
+    fix: str | None = "Bring what is missing, restart, and check for status 2."
+    if "slat" in codes:
+        fix = None
+    elif "dma_protection" in codes:
         fix = "Require Secure Boot alone (RequirePlatformSecurityFeatures 1), or turn the IOMMU on, and restart."
         actions = (Action(_ENABLE.module, {**_ENABLE.options, "platform_security": "secure_boot"}),)
-    elif missing:
-        fix = "Bring what is missing, restart, and check for status 2."
-    else:
+    elif not missing:
         fix = (
             "Restart if it was enabled since the last start; else let the hardware or the virtual machine offer "
             "virtualization and Secure Boot, and check for status 2."
         )
         if reading["hyper_v"]:
             fix += " The Hyper-V role is installed: on Windows Server 2025 the two have been seen not to work together."
-    causes = f": {' '.join(obstacle.words for obstacle in missing)}" if missing else "."
+    own = [obstacle.words for obstacle in missing if obstacle.code not in _OWN_BLOCKER]
+    causes = f": {' '.join(own)}" if own else "."
     return Blocker(
         "vbs_not_running",
         f"Virtualization-based security is enabled but not running{causes}",

@@ -25,7 +25,7 @@ VBS, ARC, ENROLL = "vbs", "arc", "enroll"
 #: The reason for a restart that a run must have leave for.
 VBS_RESTART = "vbs"
 
-DONE, HALTED = "done", "halted"
+DONE, HALTED, REFUSED = "done", "halted", "refused"
 OUTCOMES = ("enrolled", "ready", "refused", "not_eligible", "failed", "unreachable", "skipped")
 
 _BY_VBS = ("vbs_not_enabled", "vbs_waits_for_restart")
@@ -113,8 +113,8 @@ def conclude_onboarding(
 
     :param step: its step of the plan.
     :param after_failure: when it could not be read again: ``unreachable`` (bool) and ``msg``.
-    :param stages: name and result of the stages that were reached, in order: ``state`` is ``done``, ``failed`` or
-        ``halted``, ``words`` say why. A state that is none of them counts as failed.
+    :param stages: name and result of the stages that were reached, in order: ``state`` is ``done``, ``failed``,
+        ``refused`` (nothing was tried) or ``halted``, ``words`` say why. A state that is none of them counts as failed.
     :returns: ``outcome``, ``reason``, ``before`` and ``after`` (each with ``eligible``, ``enrolled`` and the codes of
         the blockers; ``after`` is None when it could not be read), ``missing`` (words), ``restarted``, and for the
         funnel ``stands``, how it was last seen.
@@ -269,7 +269,7 @@ class _Case:
             return self.step["outcome_if_nothing"], self.step["reason"]
         if self.moved and not (VBS in self.step["stages"] and self.step["allowed"]):
             return "failed", "IT RESTARTED although this run was not to restart it. Find out what restarted it."
-        failed = [(name, result) for name, result in self.stages if result.get("state") not in (DONE, HALTED)]
+        failed = [(name, result) for name, result in self.stages if result.get("state") not in (DONE, HALTED, REFUSED)]
         if self.again is None:
             why = str(after_failure.get("msg") or "nothing says why.")
             earlier = f" Before that: {_why(failed[0][1])}" if failed else ""
@@ -277,9 +277,10 @@ class _Case:
             return outcome, f"It could not be read afterwards, so nothing is proven: {why}{earlier}"
         if failed:
             return ("unreachable" if failed[0][1].get("unreachable") else "failed"), _why(failed[0][1])
-        halted = [result for _name, result in self.stages if result.get("state") == HALTED]
-        if halted:
-            return "skipped", _why(halted[0])
+        for state, outcome in ((REFUSED, "not_eligible"), (HALTED, "skipped")):
+            held = [result for _name, result in self.stages if result.get("state") == state]
+            if held:
+                return outcome, _why(held[0])
         if not self.step["allowed"]:
             return str(self.step["outcome_if_nothing"]), str(self.step["reason"])
         return self._as_it_is_now(self.again)

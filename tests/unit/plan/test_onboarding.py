@@ -122,6 +122,8 @@ HALTED = ("arc", {"state": "halted", "words": "Halted."})
         (facts(vbs={"status": 0}), facts(vbs={"status": 1}, boot=BOOTED), [("vbs", DONE)], "failed", "not running"),
         (facts(arc=NO_AGENT), facts(arc=NO_AGENT), [FAILED], "failed", "no login"),
         (facts(arc=NO_AGENT), facts(arc=NO_AGENT), [HALTED], "skipped", "Halted."),
+        (facts(vbs={"status": 0}), facts(vbs={"status": 0}), [("vbs", {"state": "refused", "words": "No."})],
+         "not_eligible", "No."),
         (facts(arc=NO_AGENT), facts(arc=NO_AGENT), [("arc", {})], "failed", "without a reason"),
         (facts(arc=NO_AGENT), facts(arc=NO_AGENT), [], "skipped", "before its turn"),
         (facts(arc=NO_AGENT), facts(boot=BOOTED), [("arc", DONE)], "failed", "IT RESTARTED"),
