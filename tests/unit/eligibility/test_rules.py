@@ -209,7 +209,7 @@ def vbs(**more: Any) -> dict[str, Any]:
     [
         # Enabled since the last start, or not explained by anything that was read.
         ({"vbs": vbs(status=1, available=[1, 2, 3])}, ["vbs_not_running"], "enabled but not running."),
-        ({"vbs": vbs(status=1, available=[2])}, ["virtualization_missing", "vbs_not_running"], "offers no virtualization"),
+        ({"vbs": vbs(status=1, available=[2])}, ["virtualization_missing", "vbs_not_running"], "no virtualization"),
         ({"vbs": vbs(status=1, available=[1, 2], required=[3])}, ["vbs_not_running"], "DMA protection is required"),
         ({"vbs": vbs(status=0, configured_by_registry=False, available=[2, 3])},
          ["virtualization_missing", "vbs_not_enabled"], "offers no virtualization"),
