@@ -21,6 +21,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
     AnswerTimeout,
     BadAnswer,
     Fault,
+    HotpatchError,
     OutcomeUnknown,
     Unreachable,
 )
@@ -111,28 +112,31 @@ class GuestVbs:
         """
         return _Reading(self._client, self._server, self._token).reading()
 
-    def write(self, values: Mapping[str, int]) -> dict[str, int]:
+    def write(self, values: Mapping[str, int]) -> None:
         """Write values of the server's own key, and read them back.
 
         :raises Fault: the server refuses, or does not keep what was written.
         """
         registry = GuestRegistry(self._client, self._server)
         registry.ensure_key(SETTINGS)
-        for name, value in values.items():
-            registry.write_number(SETTINGS, name, value)
-        for name, value in values.items():
-            kept = registry.number(SETTINGS, name)
-            if kept != value:
-                error = Fault(
-                    f"{self._server}: {name} was written as {value}, but it reads "
-                    f"{kept if isinstance(kept, int) else kept.value}.",
-                    code="not_kept",
-                    hint="Something on the server sets it back, such as a policy or a security product.",
-                    server=self._server,
-                )
-                error.changed = True
-                raise error
-        return dict(values)
+        written = 0
+        try:
+            for name, value in values.items():
+                registry.write_number(SETTINGS, name, value)
+                written += 1
+            for name, value in values.items():
+                kept = registry.number(SETTINGS, name)
+                if kept != value:
+                    raise Fault(
+                        f"{self._server}: {name} was written as {value}, but it reads "
+                        f"{kept if isinstance(kept, int) else kept.value}.",
+                        code="not_kept",
+                        hint="Something on the server sets it back, such as a policy or a security product.",
+                        server=self._server,
+                    )
+        except HotpatchError as error:
+            error.changed = written > 0 or isinstance(error, OutcomeUnknown)
+            raise
 
     def close(self) -> None:
         """Drop the connection."""
