@@ -35,6 +35,7 @@ SERVERS = [
     {"name": "app01", "level": "KB5072014", "restart_pending": ["component_based_servicing"]},
     {"name": "off01", "network": "closed"},
     # Servers of plugins that are no part of the month's story.
+    {"name": "vbs01", "level": "KB5072014", "groups": ["apart"], "vbs": 0},
     {"name": "pol01", "level": "KB5072014", "groups": ["apart"], "policy": {"AUOptions": 4, "NoAutoUpdate": 0}},
 ]
 APART = {str(server["name"]) for server in SERVERS if "apart" in server.get("groups", ())}
@@ -84,6 +85,8 @@ def story() -> list[dict[str, Any]]:
         play_of("month_report", MONTH, role("assess", tasks_from="read_again.yml")),
         play_of("outcome", MONTH),
         play_of("update_policy", "pol01"),
+        play_of("vbs", "vbs01"),
+        play_of("one_first", "vbs01"),
     ]  # fmt: skip
 
 
@@ -155,6 +158,7 @@ CHANGING = {
     "Restart if an update waits for it, and prove it": "app01",
     "Download updates, install none, and never restart by itself": "pol01",
     "Take updates from an update server": "pol01",
+    "Turn virtualization-based security on, with the next restart": "vbs01",
 }
 END = "End this server's play as its outcome says"
 

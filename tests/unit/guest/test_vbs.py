@@ -84,7 +84,7 @@ def printed(**changes: str | None) -> dict[str, str | None]:
 
 
 ABSENT = "[SC] EnumQueryServicesStatus:OpenService FAILED 1060:\r\n\r\nThe specified service does not exist.\r\n"
-RUNS = "SERVICE_NAME: vmms\r\n        TYPE               : 10  WIN32_OWN_PROCESS\r\n        STATE              : 4  RUNNING"
+RUNS = "SERVICE_NAME: vmms\r\n        TYPE               : 10  WIN32_OWN_PROCESS\r\n        STATE : 4  RUNNING"
 
 
 def server_with(rows: Mapping[str, Any] | None = None, vmms: str = ABSENT, **changes: str | None) -> FakeServer:
