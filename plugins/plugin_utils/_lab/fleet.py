@@ -53,6 +53,8 @@ PENDING_SOURCES = (
     "computer_rename",
     "pending_file_rename",
 )
+#: A server that was set up from a preview's medium: 26100.1, before the product was released.
+PREVIEW = "preview"
 ROLES = ("web", "sql", "domain-controller", "hyper-v", "file", "print")
 OTHER_UPDATES = ("defender", "malware-tool", "dotnet")
 
@@ -305,7 +307,7 @@ def _check_together(spec: ServerSpec, where: str) -> None:
     if edition_of(product, spec.edition) is None:
         allowed = ", ".join(edition_ids(product))
         raise FleetError(f"{where}: {spec.product} has no edition {spec.edition!r}; it has {allowed}.")
-    if spec.level != "rtm" and find_update(product.rows, product.build, spec.level) is None:
+    if spec.level not in ("rtm", PREVIEW) and find_update(product.rows, product.build, spec.level) is None:
         raise FleetError(
             f"{where}: 'level' {spec.level!r} is no update of the catalogue with a known build for {spec.product}; "
             "give a KB such as KB5068966, or rtm."
