@@ -124,7 +124,8 @@ def _firmware(machine: MachineView) -> list[Blocker]:
         found.append(_bios(machine.virtual))
     elif kind != "uefi":
         found.append(unread("firmware_unknown", "Whether it starts from UEFI could not be read.", "firmware type"))
-    if secure is False:
+    # BIOS firmware has no Secure Boot, and what replaces it brings it.
+    if secure is False and kind != "bios":
         where = "the settings of the virtual machine" if machine.virtual else "the firmware"
         found.append(
             Blocker(
