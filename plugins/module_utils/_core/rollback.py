@@ -300,7 +300,7 @@ class _Rollback:
         error: HotpatchError
         if removal.exit_code is None:
             error = OutcomeUnknown(
-                f"{self.call.name}: DISM's answer was lost, and {kb} is installed as before.",
+                f"{self.call.name}: DISM's answer was lost, and {kb} is installed as before. {removal.lost}",
                 hint="Nothing was sent twice. Run again.",
                 server=self.call.name,
             )

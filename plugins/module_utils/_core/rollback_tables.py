@@ -57,7 +57,9 @@ def _plan_row(name: str, plan: Mapping[str, Any], kind: str) -> tuple[str, ...]:
     words = [str(plan["words"])]
     if goes and plan.get("package"):
         words.append(_cve_words(plan))
-    words += [str(way["words"]) for way in plan["ways"]]
+    if goes and plan["track_after"] not in (None, "hotpatch"):
+        words.append(str(plan["words_after"]))
+    words += _ways(plan)
     track = plan["track_after"] or "-"
     after = f"{track} ({plan['state_after']})" if plan["state_after"] not in (None, track) else track
     return (
@@ -69,6 +71,11 @@ def _plan_row(name: str, plan: Mapping[str, Any], kind: str) -> tuple[str, ...]:
         after,
         " ".join(words),
     )
+
+
+def _ways(plan: Mapping[str, Any]) -> list[str]:
+    ways = [str(way["words"]) for way in plan["ways"]]
+    return ["Ways that remain:", *ways] if ways else []
 
 
 def _cve_words(plan: Mapping[str, Any]) -> str:
@@ -139,8 +146,7 @@ def _ending(
         return "unreachable", "unreachable", str(first.get("msg") or "It could not be reached.")
     status = plan.get("status")
     if status == "refused":
-        ways = " ".join(str(way["words"]) for way in plan["ways"])
-        return "refused", "failed", f"{plan['words']} {'Ways that remain: ' + ways if ways else ''}".strip()
+        return "refused", "failed", " ".join([str(plan["words"]), *_ways(plan)])
     if status in ("nothing", "done"):
         return "current", "current", str(plan["words"])
     if status is None:

@@ -24,6 +24,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
     AuthenticationFailed,
     BadAnswer,
     CertificateNotTrusted,
+    Fault,
     HotpatchError,
     OutcomeUnknown,
     Unreachable,
@@ -69,13 +70,14 @@ PERMANENT = 0x800F0825
 class Removal:
     """What a removal came to, by the listing before and after.
 
-    :param exit_code: DISM's, unsigned; None when its answer was lost.
+    :param exit_code: DISM's, unsigned; None when its answer was lost, and ``lost`` says how.
     :param taken: whether the package waits for the restart that takes it off, or is gone already.
     """
 
     exit_code: int | None
     taken: bool
     after: tuple[Package, ...]
+    lost: str | None = None
 
     @property
     def permanent(self) -> bool:
@@ -145,24 +147,25 @@ class GuestPackages:
         :raises HotpatchError: the listing could not be read again, so what it came to is not known.
         """
         deadline = self._clock() + seconds
+        argument = f"/PackageName:{_checked(identity)}"
         exit_code: int | None = None
+        lost: str | None = None
         client = self._connect()
         try:
             with client.shell() as shell:
-                argument = f"/PackageName:{_checked(identity)}"
                 exit_code = shell.run(_REMOVE, [argument], timeout=seconds).exit_code
         except (AuthenticationFailed, CertificateNotTrusted):
             raise
-        except (OutcomeUnknown, AnswerTimeout, Unreachable, BadAnswer):
+        except (OutcomeUnknown, AnswerTimeout, Unreachable, BadAnswer, Fault) as error:
             # It may run, or have run, or not. It is not sent again: the listing will tell.
-            pass
+            lost = error.message
         finally:
             client.close()
         # A time that is over leaves room for one look at a calm server.
         after = self._settled(identity, exit_code, max(deadline, self._clock() + 2 * _SETTLE_SECONDS), pause)
         found = next((item for item in after if item.identity.lower() == identity.lower()), None)
         taken = found is None or found.state is PackageState.UNINSTALL_PENDING
-        return Removal(exit_code, taken, after)
+        return Removal(exit_code, taken, after, lost)
 
     def _settled(self, identity: str, exit_code: int | None, deadline: float, pause: float) -> tuple[Package, ...]:
         """The packages once nothing services them any more; at once when DISM's answer is there."""
@@ -184,7 +187,7 @@ class GuestPackages:
                     calm_since, trouble = None, None
             except (AuthenticationFailed, CertificateNotTrusted):
                 raise
-            except (OutcomeUnknown, AnswerTimeout, Unreachable) as error:
+            except (OutcomeUnknown, AnswerTimeout, Unreachable, BadAnswer, Fault) as error:
                 trouble = error
             if self._clock() >= deadline:
                 cause = trouble.message if trouble else "servicing has not ended"

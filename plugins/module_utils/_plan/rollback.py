@@ -249,7 +249,7 @@ def make_plan(
     elif status is Status.REFUSED:
         words = " ".join(doubt.words for doubt in doubts)
     else:
-        words = f"Take {named} off; back to {to}."
+        words = f"Take {named} off; back to {to}, which is in the component store."
     return Plan(
         status,
         words,
@@ -493,7 +493,10 @@ def _steps(target: Target, to: str, then: Sequence[str], *, due: bool) -> tuple[
         f"Restart it and prove the restart; it is back at {to}.",
     ]
     for kb in then:
-        steps.append(f"Install {kb}, the last good baseline, from Windows Update, and restart once more.")
+        steps.append(
+            f"Install {kb}, the last good baseline, if Windows Update offers it (the Update Catalog has it as well),"
+            " and restart once more."
+        )
     steps += [
         "Check the build, the KBs and the packages.",
         f"Hide {target.level.kb}, so that the next scan does not bring it back.",
