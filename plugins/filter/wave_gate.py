@@ -18,7 +18,7 @@ description:
   - Servers that failed or were lost in the waves so far keep spending the failure budget. When it is overspent, no
     further wave starts.
 author: The winops.hotpatch contributors (@winops)
-positional: hostvars, wave, failure_budget
+positional: hostvars, wave, failure_budget, result_variable
 options:
   _input:
     description: Names of all servers of the waves, in order.
@@ -38,6 +38,13 @@ options:
     description: How many servers may fail before no further wave starts.
     type: int
     required: true
+  result_variable:
+    description:
+      - Name of the variable in which each server keeps how its wave ended, a dictionary with C(state) (V(done),
+        V(failed) or V(halted)) and C(words).
+    type: str
+    default: restart_in_waves_result
+    version_added: 0.2.0
 """
 
 EXAMPLES = r"""
@@ -48,18 +55,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: C(go), a boolean, and C(words), the reason.
+  description:
+    - C(go), a boolean, and C(words), the reason.
+    - C(canary) is true for the first of several waves.
   type: dict
 """
 
 
 def wave_gate(
-    names: Sequence[str], hostvars: Mapping[str, Mapping[str, Any]], wave: Sequence[str], failure_budget: int
+    names: Sequence[str],
+    hostvars: Mapping[str, Mapping[str, Any]],
+    wave: Sequence[str],
+    failure_budget: int,
+    result_variable: str = "restart_in_waves_result",
 ) -> dict[str, Any]:
     """Whether the wave may start, by what the waves before it recorded."""
-    results = {
-        name: hostvars[name]["restart_in_waves_result"] for name in names if "restart_in_waves_result" in hostvars[name]
-    }
+    results = {name: hostvars[name][result_variable] for name in names if result_variable in hostvars[name]}
     return gate(results, list(wave), len(names), failure_budget)
 
 

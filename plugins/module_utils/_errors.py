@@ -143,3 +143,9 @@ class Busy(HotpatchError):
 
     default_code = "busy"
     default_retryable = True
+
+
+class AgentFailed(HotpatchError):
+    """The Arc agent, its package or the download of it failed; ``code`` is the program's own, such as AZCM0041."""
+
+    default_code = "agent_failed"

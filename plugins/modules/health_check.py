@@ -78,7 +78,8 @@ options:
         type: float
       max_slowdown:
         description:
-          - How many times as long as in the record a look may take and still pass.
+          - How many times as long as in the record a look may take and still pass. A time below a tenth of a second in
+            the record is taken as one.
           - When O(before) holds no time of a check of this name, the answer is unknown. It plays no part with
             O(mode=record).
         type: float

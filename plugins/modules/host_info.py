@@ -82,6 +82,7 @@ server:
     boot: {last_boot: '2025-10-16T01:12:09Z', local_time: '2025-12-20T10:00:02Z', clock_skew_seconds: 0.4}
     vbs: {status: 2, why_unknown: null}
     firmware: {type: uefi, secure_boot: true}
+    platform: {kind: other, azure_vm: false, azure_local_host: false, azure_local_vm: false}
     arc: {installed: true, service: running, status: Connected}
     kbs: [{kb: KB5068966, installed_on: '2025-11-12', description: Security Update}]
     restart_pending: {pending: false}

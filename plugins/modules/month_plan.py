@@ -56,9 +56,10 @@ options:
       - V(baseline) is the planned baseline of an enrolled server, V(unplanned_baseline) one that Microsoft added,
         V(missed_baseline) an enrolled server that is behind its quarter's baseline, V(off_track) an enrolled server
         that an ordinary update took off the track, V(lcu) a server that takes ordinary cumulative updates.
+      - V(vbs) belongs to M(winops.hotpatch.onboarding_plan) and changes nothing here, so that one list serves both.
     type: list
     elements: str
-    choices: [baseline, unplanned_baseline, missed_baseline, off_track, lcu]
+    choices: [baseline, unplanned_baseline, missed_baseline, off_track, lcu, vbs]
     default: [baseline]
   canaries:
     description: How many servers go through the first wave alone.

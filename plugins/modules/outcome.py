@@ -15,10 +15,23 @@ description:
 author: The winops.hotpatch contributors (@winops)
 options:
   outcome:
-    description: The server's outcome, from M(winops.hotpatch.month_report).
+    description:
+      - The server's outcome, from M(winops.hotpatch.month_report), M(winops.hotpatch.onboarding_report) or
+        P(winops.hotpatch.rollback_outcomes#filter).
     type: str
     required: true
-    choices: [hotpatched, baselined, current, refused, not_eligible, failed, unreachable, skipped]
+    choices:
+      - hotpatched
+      - baselined
+      - current
+      - enrolled
+      - ready
+      - rolled_back
+      - refused
+      - not_eligible
+      - failed
+      - unreachable
+      - skipped
   reason:
     description: The reason, which becomes the message.
     type: str

@@ -5,8 +5,8 @@
 """The action front of the Azure nouns: runs a core inside Ansible's worker on the controller, and shows its progress.
 
 A module cannot print while it works, and enrolling a thousand machines takes minutes; besides, a Windows host cannot
-run an ordinary module at all. So where the task's host is the controller or a Windows server, the work is done here. On any
-other host, and with ``become`` or ``async``, it is an ordinary module of that host.
+run an ordinary module at all. So where the task's host is the controller or a Windows server, the work is done here. On
+any other host, and with ``become`` or ``async``, it is an ordinary module of that host.
 """
 
 from __future__ import annotations

@@ -29,7 +29,15 @@ _HEALTHY: dict[str, Any] = {
     "vbs": {"status": 2, "why_unknown": None},
     "firmware": {"type": "uefi", "secure_boot": True},
     "hardware": {"model": "Virtual Machine", "system_disk_free_bytes": 40 * 1024**3},
-    "arc": {"installed": True, "service": "running", "status": "Connected"},
+    "platform": {"kind": "other", "evidence": ["manufacturer 'Dell Inc.'"]},
+    "arc": {
+        "installed": True,
+        "service": "running",
+        "status": "Connected",
+        "resource_name": "WEB01",
+        "subscription_id": "0b9d6a52-3a6e-4f2b-8d11-2f1c7d2e9b33",
+        "tenant_id": "6f1e2c4a-2f0b-4f0e-9a51-6a4d6f8f2b10",
+    },
     "hotpatch_hint": {"arc_license": True, "enrollment_package": False},
     "kbs": [{"kb": "KB5068966", "installed_on": "2025-11-12", "description": "Security Update"}],
     "restart_pending": {

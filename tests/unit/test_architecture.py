@@ -22,7 +22,7 @@ COLLECTION = "ansible_collections.winops.hotpatch.plugins"
 LONGEST_FILE = 600
 
 PURE = ("_release", "_eligibility", "_plan")
-MODULE_UTILS = (*PURE, "_errors", "_wsman", "_guest", "_core")
+MODULE_UTILS = (*PURE, "_errors", "_wsman", "_guest", "_azure", "_core")
 
 # Which part may import which others; each may import itself. Fronts, then edges, then pure rules, from bottom to top.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -32,7 +32,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "_plan": ("_errors", "_release", "_eligibility"),
     "_wsman": ("_errors",),
     "_guest": (*PURE, "_errors", "_wsman"),
-    "_core": (*PURE, "_errors", "_wsman", "_guest"),
+    "_azure": (*PURE, "_errors"),
+    "_core": (*PURE, "_errors", "_wsman", "_guest", "_azure"),
     # The lab must not be proven by the code that it proves: it shares the real releases and the script's hash, no more.
     "_lab": ("_release", "_guest", "_errors"),
     "plugin_utils": MODULE_UTILS,
@@ -124,6 +125,16 @@ def exceptions_are_named(path: PurePosixPath, text: str) -> Iterator[str]:
                 yield f"{path}:{node.lineno}: catches everything"
 
 
+def azure_packages_come_late(path: PurePosixPath, text: str) -> Iterator[str]:
+    """Not everybody has the Azure packages, and they cost a start-up: they are imported when they are needed."""
+    for node in ast.parse(text).body:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for name in names:
+            if name.split(".")[0] in ("azure", "msal"):
+                yield f"{path}:{node.lineno}: imports {name} at its top"
+
+
 def private_files_say_so(path: PurePosixPath, text: str) -> Iterator[str]:
     """Whatever other collections could import and must not is marked."""
     if path.parts[1] == "module_utils" and text and PRIVATE not in text.splitlines()[:6]:
@@ -183,6 +194,7 @@ PLUGINS: tuple[Rule, ...] = (
     imports_point_one_way,
     pure_rules_stay_pure,
     exceptions_are_named,
+    azure_packages_come_late,
     private_files_say_so,
     files_are_short,
 )
@@ -239,6 +251,13 @@ IMPORT = f"from {COLLECTION}"
         (pure_rules_stay_pure, "plugins/module_utils/_plan/x.py", "open('x')"),
         (exceptions_are_named, "plugins/x.py", "try:\n    f()\nexcept:\n    g()"),
         (exceptions_are_named, "plugins/x.py", "try:\n    f()\nexcept (OSError, Exception):\n    g()"),
+        (azure_packages_come_late, "plugins/module_utils/_azure/x.py", "from azure.core import PipelineClient"),
+        (azure_packages_come_late, "plugins/module_utils/_azure/x.py", "import azure.identity"),
+        (
+            imports_point_one_way,
+            "plugins/module_utils/_azure/x.py",
+            f"{IMPORT}.module_utils._guest.server import Server",
+        ),
         (private_files_say_so, "plugins/module_utils/_x.py", "\n".join(LICENCE)),
         (names_say_something, "plugins/module_utils/_utils.py", ""),
         (files_are_short, "plugins/x.py", "\n" * (LONGEST_FILE + 1)),

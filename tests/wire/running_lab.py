@@ -34,6 +34,7 @@ class LabServer:
     https_port: int
     user: str
     password: str
+    web_url: str | None = None
 
     @property
     def http_url(self) -> str:

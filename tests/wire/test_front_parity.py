@@ -26,7 +26,7 @@ import yaml
 
 from tests.wire.running_lab import RunningLab, running_lab
 
-PASSWORDS = {name: f"Planted-{name}-Pa55word" for name in ("web01", "web02", "now01", "off01")}
+PASSWORDS = {name: f"Planted-{name}-Pa55word" for name in ("web01", "web02", "now01", "off01", "pol01", "vbs01")}
 WRONG_PASSWORD = "Planted-wrong-Pa55word"
 
 FLEET = {
@@ -36,6 +36,8 @@ FLEET = {
         {"name": "web02", "level": "KB5068966", "password": PASSWORDS["web02"]},
         {"name": "now01", "level": "KB5072014", "password": PASSWORDS["now01"]},
         {"name": "off01", "network": "closed", "password": PASSWORDS["off01"]},
+        {"name": "pol01", "level": "KB5072014", "password": PASSWORDS["pol01"]},
+        {"name": "vbs01", "vbs": 0, "level": "KB5062553", "secure_boot": False, "password": PASSWORDS["vbs01"]},
     ],
 }
 DAY = {"as_of": "2025-12-20"}
@@ -72,7 +74,20 @@ TASKS = [
     Task("read with a wrong date", "host_info", "now01", {"as_of": "2025-12-32"}),
     Task("allow what goes with another mode", "updates", "now01", {**DAY, "allow_off_track": True}),
     Task("restart without any time", "restart", "now01", {"timeout": 0}),
+    Task("set the policy", "update_policy", "pol01", {"automatic_updates": "download", "exclude_drivers": True}),
+    Task("set the policy again", "update_policy", "pol01", {"automatic_updates": "download"}),
+    Task(
+        "let it restart by itself", "update_policy", "pol01", {"automatic_updates": "schedule", "never_restart": True}
+    ),
+    Task("look at VBS", "vbs", "vbs01", {}),
+    Task("turn VBS on into a trap", "vbs", "vbs01", {"state": "enabled"}),
+    Task("turn VBS on all the same", "vbs", "vbs01", {"state": "enabled", "accept_risks": True}),
+    Task("turn VBS on with a wrong password", "vbs", "vbs01", {"state": "enabled"}, wrong_password=True),
+    Task("set the policy wrongly", "update_policy", "pol01", {"install_time": 24}),
+    Task("set the policy with a wrong password", "update_policy", "pol01", {}, wrong_password=True),
 ]
+#: Modules that wait for nothing.
+UNPACED = ("host_info", "update_policy", "vbs")
 REFUSED_LOGIN = [task.name for task in TASKS if task.wrong_password]
 
 
@@ -111,7 +126,7 @@ def module_task(lab: RunningLab, task: Task) -> dict[str, Any]:
 
 
 def paced(task: Task) -> dict[str, Any]:
-    return task.options if task.module == "host_info" else {"poll_interval": 0.2, **task.options}
+    return task.options if task.module in UNPACED else {"poll_interval": 0.2, **task.options}
 
 
 @dataclass(frozen=True)
@@ -243,6 +258,14 @@ def test_the_tasks_did_what_their_names_say(fronts: dict[str, Front]) -> None:
         assert results["restart in check mode"]["changed"] is True
         assert [each["kb"] for each in front.lab.state("web01")["installs"]] == ["KB5072014"]
         assert [each["kb"] for each in front.lab.state("web02")["installs"]] == ["KB5072014"]
+        assert (results["look at VBS"]["status"], results["look at VBS"]["changed"]) == (0, False)
+        assert results["turn VBS on into a trap"]["error"]["code"] == "no_boot"
+        assert len(results["turn VBS on into a trap"]["hardware"]) == 11
+        assert results["turn VBS on all the same"]["changed"] is True
+        assert results["set the policy"]["changed"] is True
+        assert results["set the policy again"]["changed"] is False
+        assert results["let it restart by itself"]["error"]["code"] == "restart_policy"
+        assert "install_time" in results["set the policy wrongly"]["msg"]
         assert front.lab.state("now01")["writes"] == 0
         assert front.lab.state("now01")["restarts"] == []
 

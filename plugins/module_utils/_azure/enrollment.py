@@ -146,6 +146,7 @@ def working(compute: HybridCompute, row: Row, wanted: Wanted, known: Mapping[str
         plan = plan_enrollment(now, wanted.state, wanted.opted_out, location)
         row.notes = list(plan.notes)
         row.planned = [change.doing for change in plan.changes]
+        _check_agent(row, now, plan.changes)
         if wanted.check_mode:
             row.now = after(now, plan.changes)
             return
@@ -153,7 +154,6 @@ def working(compute: HybridCompute, row: Row, wanted: Wanted, known: Mapping[str
             yield from _settled(compute, row, wanted, plan.notes[0])
             known = None
             continue
-        _check_agent(row, now, plan.changes)
         try:
             for change in plan.changes:
                 _send(compute, row, change)

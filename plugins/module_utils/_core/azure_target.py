@@ -60,7 +60,9 @@ def failure_of(rows: Mapping[str, Mapping[str, Any]], errors: Mapping[str, Hotpa
     codes = {error.code for error in errors.values()}
     shown = list(errors.items())[:10]
     more = f"; and {len(errors) - len(shown)} more" if len(errors) > len(shown) else ""
-    words = "; ".join(f"{name}: {error.message}" for name, error in shown)
+    words = "; ".join(
+        error.message if name.lower() in error.message.lower() else f"{name}: {error.message}" for name, error in shown
+    )
     hints = list(dict.fromkeys(error.hint for error in errors.values() if error.hint))
     return HotpatchError(
         f"{what} failed for {len(errors)} of {len(rows)} machines: {words}{more}",

@@ -263,13 +263,10 @@ def _checks(given: Sequence[Mapping[str, Any]], call: Call) -> list[Check]:
     checks = [_check(options, call) for options in given]
     names = [check.name for check in checks]
     for name in names:
-        if name == SERVICES or names.count(name) > 1:
-            raise InvalidInput(
-                f"Two checks cannot be called {name!r}."
-                if name != SERVICES
-                else "A check cannot be called 'services'.",
-                hint="Give each check a name of its own.",
-            )
+        if name == SERVICES:
+            raise InvalidInput(f"A check cannot be called {name!r}; the services of the record are.")
+        if names.count(name) > 1:
+            raise InvalidInput(f"Two checks are called {name!r}.", hint="Give each check a name of its own.")
     return checks
 
 

@@ -13,11 +13,12 @@ from typing import Any
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge import catalogue_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.record import RECORDS_OPTION, Reading
-from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import CATALOGUE_OPTIONS, Spec
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import CATALOGUE_OPTIONS, RESTART_REASONS, Spec
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.table import table_lines
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.enrollment import DECLARED, INSTALLED
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.month import HOTPATCH, RESTARTING, plan_month
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.onboarding import VBS_RESTART
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.policy import Policy
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.waves import waves
 
@@ -25,12 +26,7 @@ SPEC = Spec(
     {
         **CATALOGUE_OPTIONS,
         "servers": RECORDS_OPTION,
-        "restart_reasons": {
-            "type": "list",
-            "elements": "str",
-            "choices": ["baseline", "unplanned_baseline", "missed_baseline", "off_track", "lcu"],
-            "default": ["baseline"],
-        },
+        "restart_reasons": {**RESTART_REASONS, "default": ["baseline"]},
         "canaries": {"type": "int", "default": 1},
         "batch_size": {"type": "int", "default": 5},
         "max_clock_skew": {"type": "int", "default": 600},
@@ -45,7 +41,8 @@ def run(call: Call) -> dict[str, Any]:
     """
     params = call.params
     catalogue = catalogue_of(call)
-    policy = Policy.read({"restart_reasons": params["restart_reasons"], "max_clock_skew": params["max_clock_skew"]})
+    reasons = [reason for reason in params["restart_reasons"] if reason != VBS_RESTART]
+    policy = Policy.read({"restart_reasons": reasons, "max_clock_skew": params["max_clock_skew"]})
     names = Counter(record["name"] for record in params["servers"])
     if twice := [name for name, count in names.items() if count > 1]:
         raise InvalidInput(f"{', '.join(twice)} stands in the list of servers more than once.")

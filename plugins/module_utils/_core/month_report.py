@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -16,10 +15,11 @@ from typing import Any
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge import catalogue_at
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.record import RECORDS_OPTION, Reading, done
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.report_file import write_file
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.report_page import lead_sentence, page
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import Spec
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.table import table_lines
-from ansible_collections.winops.hotpatch.plugins.module_utils._errors import HotpatchError, InvalidInput
+from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.outcome import conclude, totals
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue import Catalogue
 
@@ -60,8 +60,8 @@ def run(call: Call) -> dict[str, Any]:
     if directory and not call.check_mode:
         folder = os.path.expanduser(directory)
         files = [
-            _write(folder, "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"),
-            _write(folder, "report.html", page(summary)),
+            write_file(folder, "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"),
+            write_file(folder, "report.html", page(summary)),
         ]
         call.progress(f"Written: {', '.join(files)}")
     return {
@@ -127,22 +127,3 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
     ]
     head = ["SERVER", "OUTCOME", "TRACK", "INSTALLED", "RESTARTED", "REASON"]
     return ["", *table_lines(head, rows), "", lead_sentence(summary), ""]
-
-
-def _write(folder: str, name: str, text: str) -> str:
-    """Write a file whole or not at all; its path."""
-    path = os.path.join(folder, name)
-    try:
-        os.makedirs(folder, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise HotpatchError(
-            f"The report {path} cannot be written: {error.strerror}.",
-            code="report",
-            hint="Set hotpatch_report_dir (or the directory option) to a folder you may write to.",
-        ) from None
-    return path

@@ -18,7 +18,8 @@ SPEC = Spec(
             "type": "str",
             "required": True,
             "choices": [
-                "hotpatched", "baselined", "current", "refused", "not_eligible", "failed", "unreachable", "skipped",
+                "hotpatched", "baselined", "current", "enrolled", "ready", "rolled_back", "refused",
+                "not_eligible", "failed", "unreachable", "skipped",
             ],
         },
         "reason": {"type": "str", "required": True},

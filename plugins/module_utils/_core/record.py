@@ -24,6 +24,21 @@ RECORDS_OPTION: dict[str, Any] = {
     },
 }
 
+#: The same for bringing servers onto the track: what each stage recorded.
+ONBOARDING_RECORDS_OPTION: dict[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "required": True,
+    "options": {
+        "name": {"type": "str", "required": True},
+        "read": {"type": "dict", "required": True},
+        "read_after": {"type": "dict"},
+        "vbs": {"type": "dict"},
+        "arc": {"type": "dict"},
+        "enroll": {"type": "dict"},
+    },
+}
+
 
 @dataclass(frozen=True)
 class Reading:

@@ -58,6 +58,14 @@ ENROLLMENT_OPTIONS: dict[str, dict[str, Any]] = {
     "opted_out": {"type": "bool"},
 }
 
+#: Why a run may restart servers: the reasons of the month (see tracks.RestartReason), and that of onboarding. One list,
+#: so that one variable serves every playbook.
+RESTART_REASONS: dict[str, Any] = {
+    "type": "list",
+    "elements": "str",
+    "choices": ["baseline", "unplanned_baseline", "missed_baseline", "off_track", "lcu", "vbs"],
+}
+
 #: Where the server stands and in which part of Azure it is meant to be, as the inventory knows it.
 PLACE_OPTIONS: dict[str, dict[str, Any]] = {
     "platform": {"type": "str", "choices": list(PLATFORMS)},

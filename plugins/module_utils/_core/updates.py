@@ -23,16 +23,17 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import 
     ENROLLMENT_OPTIONS,
     Spec,
 )
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.update_asking import Asking
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.update_words import SUCCEEDED, failure, result_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.enrollment import installed_kbs
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
-    AnswerTimeout,
     Busy,
     HotpatchError,
     InvalidInput,
     Refused,
-    UpdateFailed,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.update_run import Pace
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.disk_room import no_room
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.never_restart import (
     FORECAST,
     Answer,
@@ -41,13 +42,21 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.never_restar
     witnesses_before,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.server_state import ServerState, state_of
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.update_source import SELECTION, source_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue import Catalogue
-from ansible_collections.winops.hotpatch.plugins.module_utils._release.error_codes import describe
-from ansible_collections.winops.hotpatch.plugins.module_utils._release.verdicts import (
+from ansible_collections.winops.hotpatch.plugins.module_utils._release.choice import (
     Choice,
     Offered,
+    OtherUpdates,
+    Selection,
+    Why,
     choose,
-    judge,
+    judged,
+)
+from ansible_collections.winops.hotpatch.plugins.module_utils._release.classifications import CLASSIFICATIONS
+from ansible_collections.winops.hotpatch.plugins.module_utils._release.offered_again import (
+    OfferedAgain,
+    offered_again,
 )
 
 SPEC = Spec(
@@ -59,30 +68,27 @@ SPEC = Spec(
         "state": {"type": "str", "choices": ["downloaded", "installed"], "default": "installed"},
         "include": {"type": "list", "elements": "str", "default": []},
         "exclude": {"type": "list", "elements": "str", "default": []},
-        "allow_off_track": {"type": "bool", "default": False},
-        "server_selection": {
-            "type": "str",
-            "choices": ["default", "managed_server", "windows_update"],
-            "default": "default",
+        "classifications": {
+            "type": "list",
+            "elements": "str",
+            "choices": sorted(CLASSIFICATIONS),
+            "default": [],
         },
+        "other_updates": {
+            "type": "str",
+            "choices": [each.value for each in OtherUpdates],
+            "default": OtherUpdates.NAMED.value,
+        },
+        "allow_off_track": {"type": "bool", "default": False},
+        "accept_eula": {"type": "bool", "default": True},
+        "min_free_bytes": {"type": "int"},
+        "server_selection": {"type": "str", "choices": list(SELECTION), "default": "default"},
+        "retries": {"type": "int", "default": 2},
         "run_id": {"type": "str"},
         "timeout": {"type": "int", "default": 7200},
         "poll_interval": {"type": "float", "default": 5},
     }
 )
-
-#: IUpdateSearcher.ServerSelection (Microsoft Learn, wuapi).
-_SELECTION = {"default": 0, "managed_server": 1, "windows_update": 2}
-#: OperationResultCode (Microsoft Learn, wuapi): only this one is a success; 3 means with errors.
-_SUCCEEDED = 2
-_RESULT_WORDS = {
-    0: "not started",
-    1: "in progress",
-    2: "succeeded",
-    3: "succeeded with errors",
-    4: "failed",
-    5: "aborted",
-}
 
 
 def run(call: Call) -> dict[str, Any]:
@@ -94,6 +100,8 @@ def run(call: Call) -> dict[str, Any]:
     """
     if call.params["timeout"] <= 0 or call.params["poll_interval"] <= 0:
         raise InvalidInput("timeout and poll_interval must be above zero.")
+    if call.params["retries"] < 0 or (call.params["min_free_bytes"] or 0) < 0:
+        raise InvalidInput("retries and min_free_bytes must not be below zero.")
     if call.params["allow_off_track"] and call.params["mode"] != "baseline":
         raise InvalidInput("allow_off_track goes with mode baseline only.")
     return _Run(call, catalogue_of(call)).result()
@@ -107,8 +115,16 @@ class _Run:
         self.catalogue = catalogue
         self.mode: str = call.params["mode"]
         self.deadline = call.monotonic() + call.params["timeout"]
-        poll = float(call.params["poll_interval"])
+        self.poll = poll = float(call.params["poll_interval"])
         self.pause = min(1.0, poll)
+        self.selection = Selection.read(
+            **{
+                name: call.params[name]
+                for name in (
+                    "include", "exclude", "classifications", "other_updates", "allow_off_track", "accept_eula",
+                )
+            }
+        )  # fmt: skip
         self.server = call.server()
         self.runner = self.server.updates(
             call.params["run_id"] or f"{call.now():%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
@@ -116,10 +132,11 @@ class _Run:
         )
         self.before: dict[str, Any] = {}
         self.offered: list[Offered] = []
+        self.offered_again: list[OfferedAgain] = []
         self.results: list[dict[str, Any]] = []
         self.kbs_installed: list[str] = []
         self.expected_build: str | None = None
-        self.attached = False
+        self.agent: dict[str, Any] | None = None
         self.searched = False
         self.restart_first = False
         self.receipt = Receipt(call, self.mode, catalogue)
@@ -133,8 +150,17 @@ class _Run:
                 f"{self.call.name} runs {state.product.name}, which is not a server. Nothing was done.",
                 server=self.call.name,
             )
-        # A KB list that cannot be meant is refused before the server is asked for anything.
-        self._choose([], state)
+        self.source = source_of(self.call.params["server_selection"], facts.get("update_policy"))
+        if self.source.conflict is not None:
+            self._refuse_source(*self.source.conflict)
+        self.asking = Asking(
+            self.call,
+            self.runner,
+            self.source,
+            deadline=self.deadline,
+            poll=self.poll,
+            keep=self.receipt.operation,
+        )
         if self.call.check_mode:
             return self._forecast(state)
         try:
@@ -146,9 +172,31 @@ class _Run:
             error.details = {**self._keys(self._read_if_possible()), **error.details}
             error.changed = error.details["changed"]
             raise
-        after = self._read() if self.results or self.attached else facts
+        after = self._read() if self._may_have_changed else facts
         self._hold_to_promise(after)
         return self._keys(after)
+
+    @property
+    def installs(self) -> list[dict[str, Any]]:
+        """The results of installations, of ours or of an earlier call's."""
+        return [result for result in self.results if result["operation"] == "install"]
+
+    @property
+    def _may_have_changed(self) -> bool:
+        return bool(self.installs) or self.asking.attached
+
+    def _refuse_source(self, code: str, words: str) -> None:
+        """
+        :raises Refused: always.
+        """
+        error = Refused(
+            f"{self.call.name}: the search cannot be made: {words}. Nothing was started.",
+            code=code,
+            hint="Choose another server_selection, or change the policy.",
+            server=self.call.name,
+        )
+        error.details = {"source": self.source.as_dict()}
+        raise error
 
     # ---- reading
 
@@ -158,7 +206,7 @@ class _Run:
     def _read_if_possible(self) -> dict[str, Any] | None:
         """The facts after a failure; None when they cannot be had, since the first failure is what matters."""
         try:
-            return self._read() if self.results or self.attached else self.before
+            return self._read() if self._may_have_changed else self.before
         except HotpatchError:
             return None
 
@@ -168,92 +216,47 @@ class _Run:
 
     # ---- asking Windows Update
 
-    def _ask(self, operation: str, offered: list[Offered] | None = None, **options: Any) -> dict[str, Any]:
-        """One operation on the server, to its end.
-
-        :raises UpdateFailed: it failed as a whole.
-        """
-        left = self.deadline - self.call.monotonic()
-        if left <= 0:
-            raise AnswerTimeout(
-                f"{self.call.name}: the time for the updates was over before {operation}.",
-                hint="Raise the timeout and run again; nothing is done twice.",
-                server=self.call.name,
-            )
-        answer = self.runner.run(
-            operation,
-            [each.update for each in offered or ()],
-            seconds=left,
-            server_selection=_SELECTION[self.call.params["server_selection"]],
-            progress=self._show,
-            **options,
-        )
-        self.attached = self.attached or answer["attached"] != "no"
-        self.receipt.operation(answer)
-        if answer["state"] != "done":
-            raise self._failure(operation, answer["error"])
-        return answer
-
     def _search(self, facts: dict[str, Any]) -> dict[str, Any]:
         """Fill ``offered``; the facts, read again when somebody else's work had to be waited for."""
         while True:
             try:
-                answer = self._ask("search", again=True)
+                answer = self.asking.search(self.call.params["retries"])
                 break
             except Busy:
                 self._wait_for_other_work()
                 facts = self._read()
-        found = answer["search"] or {}
-        if found.get("result_code") != _SUCCEEDED:
-            code = found.get("result_code")
-            raise UpdateFailed(
-                f"{self.call.name}: the search for updates ended as {_RESULT_WORDS.get(code or 0, code)}, so what is "
-                "offered is not known. Nothing was installed.",
-                code="search_incomplete",
-                retryable=True,
-                server=self.call.name,
-            )
         self.searched = True
+        self.agent = answer.get("agent")
         state = self._state(facts)
+        history = answer.get("history")
+        rows = history["entries"] if history is not None else None
         if self.mode == "search":
-            self.offered = [
-                Offered(update, judge(update["kbs"], update["title"], state.standing, self.catalogue), "only searched")
-                for update in answer["updates"]
-            ]
+            self._only_judge(answer["updates"], state, rows)
             return facts
-        choice = self._choose(answer["updates"], state)
+        choice = self._choose(answer["updates"], state, rows)
         self.offered = [*choice.selected, *choice.refused]
+        self.offered_again = list(choice.offered_again)
         return facts
 
-    def _choose(self, offered: list[dict[str, Any]], state: ServerState) -> Choice:
-        params = self.call.params
-        return choose(
-            offered,
-            "hotpatch_only" if self.mode == "search" else self.mode,
-            state.standing,
-            self.catalogue,
-            include=params["include"],
-            exclude=params["exclude"],
-            allow_off_track=params["allow_off_track"],
-        )
+    def _only_judge(self, updates: list[dict[str, Any]], state: ServerState, rows: list[dict[str, Any]] | None) -> None:
+        for update in updates:
+            each = Offered(update, judged(update, state.standing, self.catalogue))
+            self.offered.append(each.refuse(Why.ONLY_SEARCHED, "only searched"))
+            again = offered_again(update, each.verdict, rows)
+            if again is not None:
+                self.offered_again.append(again)
+
+    def _choose(self, offered: list[dict[str, Any]], state: ServerState, rows: list[dict[str, Any]] | None) -> Choice:
+        return choose(offered, self.mode, state.standing, self.catalogue, self.selection, rows)
 
     def _wait_for_other_work(self) -> None:
-        """Follow work of an earlier call (whose controller may be gone) to its end, and count what it installed."""
-        self.call.progress("other update work is under way; following it to its end")
-        other = self.runner.attach(seconds=self.deadline - self.call.monotonic(), progress=self._show)
+        """Follow work of an earlier call to its end, and count what it installed."""
+        other = self.asking.follow_other_work()
         if other is None:
             # It ended meanwhile, or gave way to another call: look again, but not without a pause.
             self.call.sleep(self.pause)
-            return
-        self.attached = True
-        self.receipt.operation(other)
-        if other["operation"] == "install":
-            self._take_results(other, {})
-
-    def _show(self, progress: Mapping[str, Any]) -> None:
-        total = progress.get("total")
-        count = f" {progress.get('current')} of {total}" if total else ""
-        self.call.progress(f"{progress.get('phase')}{count}")
+        elif other["operation"] == "install":
+            self._take_results("install", other, {})
 
     # ---- installing
 
@@ -261,31 +264,47 @@ class _Run:
         chosen = [each for each in self.offered if each.refused is None]
         if not chosen:
             return
+        if self._lacks_room(chosen, facts):
+            return
         if self.mode == "hotpatch_only" and not self._heard(chosen, facts, state):
             return
         if self._restart_comes_first(chosen, facts):
             return
-        missing = [each for each in chosen if each.update["downloaded"] is not True]
+        kbs = {each.update["update_id"]: each.verdict.kb for each in chosen}
+        accept = self.call.params["accept_eula"]
+        missing = [each.update for each in chosen if each.update["downloaded"] is not True]
         if missing:
-            self._each_succeeded("download", self._ask("download", missing, accept_eula=True), chosen)
+            answer = self.asking.ask("download", missing, accept_eula=accept)
+            self._take_results("download", answer, kbs)
+            self._each_succeeded("download", answer, kbs)
         if self.call.params["state"] == "downloaded":
             return
         self.expected_build = next(
             (str(each.verdict.expected_build) for each in chosen if each.verdict.expected_build), None
         )
-        answer = self._ask("install", chosen, accept_eula=True)
-        self._take_results(answer, {each.update["update_id"]: each.verdict.kb for each in chosen})
-        self._each_succeeded("install", answer, chosen)
+        answer = self.asking.ask("install", [each.update for each in chosen], accept_eula=accept)
+        self._take_results("install", answer, kbs)
+        self._each_succeeded("install", answer, kbs)
+
+    def _refuse(self, chosen: list[Offered], why: Why, words: str) -> None:
+        self.offered = [each.refuse(why, words) if each in chosen else each for each in self.offered]
+
+    def _lacks_room(self, chosen: list[Offered], facts: Mapping[str, Any]) -> bool:
+        """Whether the system drive is, or may be, too full for what was chosen."""
+        words = no_room(chosen, facts.get("hardware"), self.call.params["min_free_bytes"])
+        if words is None:
+            return False
+        self._refuse(chosen, Why.DISK_SPACE, words)
+        return True
 
     def _restart_comes_first(self, chosen: list[Offered], facts: Mapping[str, Any]) -> bool:
         """Whether a restart is, or may be, pending: Windows Update then installs nothing (0x80240016)."""
         if facts["restart_pending"]["pending"] is False:
             return False
         self.restart_first = True
-        for index, each in enumerate(self.offered):
-            if each in chosen:
-                why = "a restart is pending, or may be; restart the server first and run again"
-                self.offered[index] = Offered(each.update, each.verdict, why)
+        self._refuse(
+            chosen, Why.RESTART_FIRST, "a restart is pending, or may be; restart the server first and run again"
+        )
         return True
 
     def _heard(self, chosen: list[Offered], facts: Mapping[str, Any], state: ServerState) -> bool:
@@ -299,7 +318,7 @@ class _Run:
         ]
         able = [each for each in chosen if each.update["bootstrapper"] is True]
         if able and not cheap:
-            answer = self._ask("evaluate", able, again=True)
+            answer = self.asking.ask("evaluate", [each.update for each in able], again=True)
             evaluated.update({update["update_id"]: update for update in answer["updates"]})
         every = True
         for index, each in enumerate(self.offered):
@@ -310,7 +329,7 @@ class _Run:
             if not may_install(witnesses):
                 every = False
                 doubts = " ".join(witness.words for witness in witnesses if witness.answer is not Answer.YES)
-                self.offered[index] = Offered(each.update, each.verdict, doubts)
+                self.offered[index] = each.refuse(Why.NOT_PROVEN, doubts)
         return every
 
     def _witnesses(
@@ -324,54 +343,27 @@ class _Run:
             facts.get("restart_pending"),
         )
 
-    def _take_results(self, answer: Mapping[str, Any], kbs: Mapping[str, str | None]) -> None:
-        """Keep what an install did, of ours or of an earlier call's."""
+    def _take_results(self, operation: str, answer: Mapping[str, Any], kbs: Mapping[str, str | None]) -> None:
+        """Keep what a download or an install did, of ours or of an earlier call's."""
         for update in answer["updates"]:
-            outcome = update["install"]
+            outcome = update[operation]
             if outcome is None:
                 continue
             kb = kbs.get(update["update_id"]) or next((f"KB{number}" for number in update["kbs"]), update["title"])
-            code = outcome["result_code"]
-            self.results.append(
-                {
-                    "kb": kb,
-                    "update_id": update["update_id"],
-                    "result": _RESULT_WORDS.get(code, str(code)),
-                    "hresult": outcome["hresult"],
-                    "restart_required": outcome["restart_required"],
-                }
-            )
-            if code == _SUCCEEDED and kb not in self.kbs_installed:
+            self.results.append(result_of(operation, kb, update, outcome, answer.get("agent")))
+            if operation == "install" and outcome["result_code"] == SUCCEEDED and kb not in self.kbs_installed:
                 self.kbs_installed.append(kb)
 
-    def _each_succeeded(self, what: str, answer: Mapping[str, Any], chosen: list[Offered]) -> None:
+    def _each_succeeded(self, what: str, answer: Mapping[str, Any], kbs: Mapping[str, str | None]) -> None:
         """
         :raises UpdateFailed: an update did not succeed.
         """
-        kbs = {each.update["update_id"]: each.verdict.kb for each in chosen}
         for update in answer["updates"]:
             outcome = update[what]
-            if outcome is not None and outcome["result_code"] == _SUCCEEDED:
+            if outcome is not None and outcome["result_code"] == SUCCEEDED:
                 continue
             name = kbs.get(update["update_id"]) or update["title"]
-            raise self._failure(f"the {what} of {name}", outcome)
-
-    def _failure(self, what: str, failure: Mapping[str, Any] | None) -> UpdateFailed:
-        """An error with the code in words. ``failure`` holds ``hresult`` and perhaps ``message``."""
-        hresult = (failure or {}).get("hresult")
-        said = (failure or {}).get("message")
-        if not hresult:
-            cause = said or "Windows Update gave no code"
-            return UpdateFailed(f"{self.call.name}: {what} failed: {cause}", server=self.call.name)
-        text = describe(hresult)
-        name = f"{text.code} {text.name}" if text.name else text.code
-        return UpdateFailed(
-            f"{self.call.name}: {what} failed: {text.meaning} ({name}).",
-            code=text.code,
-            hint=text.remedy,
-            retryable=text.retryable,
-            server=self.call.name,
-        )
+            raise failure(self.call.name, f"the {what} of {name}", outcome, answer.get("agent"))
 
     # ---- the end
 
@@ -379,7 +371,7 @@ class _Run:
         """
         :raises HotpatchError: a hotpatch was installed and the server restarted or now waits for a restart.
         """
-        if self.mode != "hotpatch_only" or not self.results:
+        if self.mode != "hotpatch_only" or not self.installs:
             return
         witnesses = witnesses_after(self.before, after)
         self.receipt.after(witnesses)
@@ -413,7 +405,6 @@ class _Run:
     def _keys(self, after: Mapping[str, Any] | None) -> dict[str, Any]:
         """The result's keys; ``after`` is None when the server could not be read again."""
         before, now = _installed(self.before), _installed(after)
-        refused = [each for each in self.offered if each.refused is not None]
         pending = None if after is None else after["restart_pending"]["pending"]
         downloaded_only = self.call.params["state"] == "downloaded" and any(
             entry["operation"] == "download" for entry in self.receipt.operations
@@ -421,10 +412,11 @@ class _Run:
         keys: dict[str, Any] = {
             "changed": bool(self.kbs_installed)
             or downloaded_only
-            or (bool(self.results) and now not in (None, before)),
+            or (bool(self.installs) and now not in (None, before)),
             "mode": self.mode,
-            "run_id": self.runner.run_id if self.searched or self.attached else None,
-            "attached": self.attached,
+            "run_id": self.runner.run_id if self.searched or self.asking.attached else None,
+            "attached": self.asking.attached,
+            "source": self.source.as_dict(self.agent),
             "kbs_installed": list(self.kbs_installed),
             "results": list(self.results),
             "build_before": self.before["os"]["build_ubr"],
@@ -433,14 +425,19 @@ class _Run:
             "boot_time_after": after["boot"]["last_boot"] if after else None,
             # With a restart pending, nobody knows the build after it.
             "expected_build": self.expected_build
-            or (after["os"]["build_ubr"] if after and not self.results and pending is False else None),
+            or (after["os"]["build_ubr"] if after and not self.installs and pending is False else None),
             "restart_required": pending,
             "restart_first": self.restart_first,
-            "receipt": self.receipt.as_dict(after, self.kbs_installed, may=self._may()),
+        }
+        offered = [each.as_dict() for each in self.offered]
+        told = {
+            "offered": offered,
+            "refused": [] if self.mode == "search" else [each for each in offered if each["refused"] is not None],
+            "offered_again": [each.as_dict() for each in self.offered_again],
         }
         if self.searched:
-            keys["offered"] = [_shown(each) for each in self.offered]
-            keys["refused"] = [] if self.mode == "search" else [_shown(each) for each in refused]
+            keys |= told
+        keys["receipt"] = self.receipt.as_dict(after, {**keys, **told}, may=self._may())
         if keys["changed"] and now is not None:
             keys["diff"] = {"before": before, "after": now}
         return keys
@@ -463,7 +460,3 @@ def _installed(facts: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "kbs": sorted(installed_kbs(facts) or []),
         "restart_pending": sorted(name for name, state in sources.items() if state and name != "pending_file_rename"),
     }
-
-
-def _shown(each: Offered) -> dict[str, Any]:
-    return {**each.as_dict(), "revision": each.update.get("revision")}

@@ -27,6 +27,7 @@ _ORDER = (
     "bios_firmware",
     "secure_boot_unknown",
     "secure_boot_off",
+    "virtualization_missing",
     "vbs_unknown",
     "vbs_not_enabled",
     "vbs_waits_for_restart",
@@ -38,7 +39,6 @@ _ORDER = (
     "arc_expired",
     "arc_not_connected",
     "arc_elsewhere",
-    "arc_place_unknown",
 )
 _RESTART = "winops.hotpatch.restart"
 

@@ -27,9 +27,8 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.block
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.machine_rules import (
     BUILD_BELOW_FLOOR,
-    firmware_blockers,
+    MachineView,
     shares_restart,
-    vbs_blockers,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.place_rules import Expected, place_blockers
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.builds import Build
@@ -106,22 +105,21 @@ def evaluate(
     """Judge a server's facts.
 
     :param enrolled: passed through; enrollment never makes a server eligible.
-    :param platform: where it stands, as declared (see place_rules.py); wins over what the facts say.
+    :param platform: where it stands, as declared (see place_rules.PLATFORMS); wins over what the facts say.
     :param expected: the tenant and the subscription in which it must be; None when any will do.
     """
-    product = product_of(facts)
+    product, machine = product_of(facts), MachineView.of(facts)
     found = _product_blockers(product)
     if not any(blocker.code in _NOTHING_MORE for blocker in found):
         found += _build_blockers(facts, product)
-        found += firmware_blockers(facts)
-        found += vbs_blockers(facts)
+        found += machine.blockers()
         found += place_blockers(facts, product, platform, expected or Expected())
     blockers = in_order(found)
     if any(not blocker.unknown for blocker in blockers):
         eligible: bool | None = False
     else:
         eligible = None if blockers else True
-    return Eligibility(eligible, blockers, _warnings(facts, product), enrolled, opted_out)
+    return Eligibility(eligible, blockers, _warnings(facts, product, machine), enrolled, opted_out)
 
 
 def _product_blockers(product: Product) -> list[Blocker]:
@@ -204,7 +202,7 @@ def _build_blockers(facts: Mapping[str, Any], product: Product) -> list[Blocker]
     return []
 
 
-def _warnings(facts: Mapping[str, Any], product: Product) -> tuple[Caution, ...]:
+def _warnings(facts: Mapping[str, Any], product: Product, machine: MachineView) -> tuple[Caution, ...]:
     found = []
     if product.evaluation:
         words = "Evaluation editions are not on Microsoft's list; hotpatching worked there for some."
@@ -215,4 +213,5 @@ def _warnings(facts: Mapping[str, Any], product: Product) -> tuple[Caution, ...]
         where = f"WSUS ({server})" if server else "WSUS"
         words = f"Updates come from {where}: a hotpatch arrives only when it is approved there."
         found.append(Caution("wsus", words))
+    found += [Caution(code, words) for code, words in machine.cautions()]
     return tuple(found)

@@ -4,7 +4,7 @@
 # This file is private to the winops.hotpatch collection; it may change without notice.
 """Everything a decision needs to know of one server, in at most 13 requests, as plain JSON types.
 
-Six classes are read over CIM, the rest (registry, Arc agent) by one command line in a cmd shell. What could not be read
+Seven classes are read over CIM, the rest (registry, Arc agent) by one command line in a cmd shell. What could not be read
 is None, with a note in words. Nothing is guessed, nothing is written.
 
 Sources: Microsoft Learn, Win32_DeviceGuard, Win32_QuickFixEngineering, hotpatch for Arc-enabled servers (2025-10-30).
@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.platform_kind import classify
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
     AnswerTimeout,
     BadAnswer,
@@ -84,6 +85,7 @@ class _Reading:
         before = (self.client.traffic.requests, self.client.traffic.bytes_sent, self.client.traffic.bytes_received)
         system, asked_at = self.operating_system()
         computer = self.computer()
+        enclosure = self.row("The chassis", CIMV2, "SELECT SMBIOSAssetTag FROM Win32_SystemEnclosure")
         guard = self.device_guard()
         disk = self.free_space(_text(system, "SystemDrive"))
         cores = self.cores()
@@ -100,10 +102,19 @@ class _Reading:
                 "manufacturer": _text(computer, "Manufacturer"),
                 "model": _text(computer, "Model"),
                 "hypervisor_present": self.typed(as_bool, computer, "HypervisorPresent"),
+                "hyper_v_role": shell.hyper_v(),
                 "cores": cores,
                 "logical_processors": self.typed(as_int, computer, "NumberOfLogicalProcessors"),
                 "system_disk_free_bytes": disk,
             },
+            "platform": classify(
+                {
+                    "asset_tag": _shown(enclosure, "SMBIOSAssetTag"),
+                    "manufacturer": _shown(computer, "Manufacturer"),
+                    "model": _shown(computer, "Model"),
+                    **shell.platform(),
+                }
+            ).as_dict(),
             "arc": shell.arc(),
             "hotpatch_hint": shell.hint(),
             "kbs": kbs,
@@ -299,6 +310,11 @@ def _text(row: Instance | None, name: str) -> str | None:
         return clean(as_str(row, name) or "") or None
     except BadAnswer:
         return None
+
+
+def _shown(row: Instance | None, name: str) -> str | None:
+    """A text property as it is shown; empty when the row has none, None when there is no row."""
+    return None if row is None else _text(row, name) or ""
 
 
 def _integers(row: Instance, name: str) -> list[int]:

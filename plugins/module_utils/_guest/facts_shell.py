@@ -13,7 +13,7 @@ from ISO (the enrollment package's key).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.facts_text import (
@@ -23,6 +23,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._guest.facts_text 
     read_service,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.steps import StepAnswer
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.update_settings import PLACES, SETTINGS
 
 _SOFTWARE = r"HKEY_LOCAL_MACHINE\SOFTWARE"
 _CONTROL = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control"
@@ -30,6 +31,8 @@ VERSION_KEY = _SOFTWARE + r"\Microsoft\Windows NT\CurrentVersion"
 _CBS = _SOFTWARE + r"\Microsoft\Windows\CurrentVersion\Component Based Servicing"
 _WU = _SOFTWARE + r"\Microsoft\Windows\CurrentVersion\WindowsUpdate"
 _POLICIES = _SOFTWARE + r"\Policies\Microsoft\Windows"
+_POLICY_MANAGER = _SOFTWARE + r"\Microsoft\PolicyManager"
+_GUEST = _SOFTWARE + r"\Microsoft\Virtual Machine\Guest\Parameters"
 _AGENT = _SOFTWARE + r"\Microsoft\Azure Connected Machine Agent"
 
 
@@ -52,10 +55,16 @@ STEPS: dict[str, str] = {
     "secure_boot": _reg(_CONTROL + r"\SecureBoot", below=True),
     "policies": _reg(_POLICIES),
     "update_policy": _reg(_POLICIES + r"\WindowsUpdate", below=True),
+    "policy_manager": _reg(_POLICY_MANAGER),
+    "managed": _reg(_POLICY_MANAGER + r"\current"),
+    "managed_device": _reg(_POLICY_MANAGER + r"\current\device"),
+    "managed_update": _reg(_POLICY_MANAGER + r"\current\device\Update"),
     "guard_policy": _reg(_POLICIES + r"\DeviceGuard"),
     "microsoft": _reg(_SOFTWARE + r"\Microsoft"),
     "arc": _reg(_AGENT, below=True),
     "himds": "sc query himds",
+    "vmms": "sc query vmms",
+    "guest": _reg(_GUEST),
     "programs": 'dir /b /ad "%ProgramFiles%" 2>nul',
 }
 
@@ -91,7 +100,9 @@ class ShellFacts:
         self.steps = steps
         self.notes = notes
         text = "\n".join(
-            answer.text for name, answer in steps.items() if answer.ok and name not in ("himds", "programs", "agent")
+            answer.text
+            for name, answer in steps.items()
+            if answer.ok and name not in ("himds", "vmms", "programs", "agent")
         )
         self.registry = read_registry(text)
 
@@ -161,12 +172,25 @@ class ShellFacts:
         return facts
 
     def update_policy(self) -> dict[str, Any]:
-        """Windows Update policy; an unmanaged server has no such key, which is a readable "nothing set"."""
+        """What decides about Windows Update: policy, the server's own setting, and a device management.
+
+        An unmanaged server has no policy key, which is a readable "nothing set". ``values``, ``local`` and ``mdm`` hold
+        what is set, by Windows' names: a number as such, everything else as text.
+        """
         root = _POLICIES + r"\WindowsUpdate"
         there = self.below("policies", root, "update_policy")
         if there is None:
             return {"readable": False} | dict.fromkeys(
-                ("always_auto_reboot", "au_options", "no_auto_update", "use_wsus", "wsus_server")
+                (
+                    "always_auto_reboot",
+                    "au_options",
+                    "no_auto_update",
+                    "use_wsus",
+                    "wsus_server",
+                    "values",
+                    "local",
+                    "mdm",
+                )
             )
         au = root + r"\AU"
         return {
@@ -176,7 +200,41 @@ class ShellFacts:
             "no_auto_update": self.registry.number(au, "NoAutoUpdate") == 1,
             "use_wsus": self.registry.number(au, "UseWUServer") == 1,
             "wsus_server": self.registry_text(root, "WUServer"),
+            "values": self.values((f"HKEY_LOCAL_MACHINE\\{key}", name) for key, name in PLACES.values()),
+            "local": self.local_update_settings(),
+            "mdm": self.managed_update_settings(),
         }
+
+    def values(self, places: Iterable[tuple[str, str]]) -> dict[str, int | str]:
+        """The values that are there, by name; one that is neither number nor text is given as it is printed."""
+        found: dict[str, int | str] = {}
+        for path, name in places:
+            raw = self.registry.values.get(path.lower(), {}).get(name.lower())
+            if raw is not None:
+                number = self.registry.number(path, name)
+                found[name] = clean(raw[1]) if number is None else number
+        return found
+
+    def local_update_settings(self) -> dict[str, int | str] | None:
+        """What SConfig or scregedit set on the server itself; None when it could not be read."""
+        path = _WU + r"\Auto Update"
+        there = self.below("update", path, "auto_update")
+        names = ("AUOptions", "IncludeRecommendedUpdates")
+        return None if there is None else self.values((path, name) for name in names)
+
+    def managed_update_settings(self) -> dict[str, int | str] | None:
+        """What a device management (MDM) set of the area Update; most servers have no such key, nor some above it."""
+        above = "microsoft"
+        path = _POLICY_MANAGER
+        for step, below in (("policy_manager", ""), ("managed", "current"), ("managed_device", "device")):
+            path = rf"{path}\{below}" if below else path
+            if not self.read(step) and self.key_exists(above, path) is False:
+                return {}
+            above = step
+        path += r"\Update"
+        there = self.below(above, path, "managed_update")
+        names = (setting.mdm for setting in SETTINGS if setting.mdm)
+        return None if there is None else self.values((path, name) for name in names)
 
     def hint(self) -> dict[str, bool | None]:
         """What the registry hints of a hotpatch licence. Undocumented values: read as hints, never written."""
@@ -185,6 +243,22 @@ class ShellFacts:
         targeting = self.below("version", VERSION_KEY + r"\Update", "targeting")
         package = self.registry.has_key(VERSION_KEY + r"\Update\TargetingInfo\DynamicInstalled\Hotpatch.amd64")
         return {"arc_license": licence if agent else agent, "enrollment_package": package if targeting else targeting}
+
+    def hyper_v(self) -> bool | None:
+        """Whether the Hyper-V role is installed, by its management service."""
+        service = read_service(self.steps["vmms"].text) if "vmms" in self.steps else None
+        return {"running": True, "stopped": True, "absent": False}.get(service or "")
+
+    def platform(self) -> dict[str, str | None]:
+        """What the registry and the agent show of the place; None could not be read, an empty text is not there."""
+        version = self.read("version")
+        agent = read_agent(self.steps["agent"].text) if "agent" in self.steps else None
+        return {
+            "edition_id": (self.registry_text(VERSION_KEY, "EditionID") or "") if version else None,
+            "product_name": (self.registry_text(VERSION_KEY, "ProductName") or "") if version else None,
+            "host_sku": (self.registry_text(_GUEST, "HostingSystemEditionId") or "") if self.read("guest") else None,
+            "cloud_provider": (agent or {}).get("cloudprovider"),
+        }
 
     def arc(self) -> dict[str, Any]:
         """The Connected Machine agent, by its own words; its services run while it is disconnected, too."""
@@ -208,9 +282,16 @@ class ShellFacts:
             "resource_group": texts.get("resourcegroup") or texts.get("resourcegroupname"),
             "subscription_id": texts.get("subscriptionid"),
             "tenant_id": texts.get("tenantid"),
+            "resource_id": texts.get("resourceid") or texts.get("id"),
             "location": texts.get("location"),
+            "cloud": texts.get("cloud"),
+            "private_link_scope": texts.get("privatelinkscope"),
+            "gateway_url": texts.get("gatewayurl"),
+            "proxy": texts.get("httpsproxy"),
+            "cloud_provider": texts.get("cloudprovider"),
             "agent_version": texts.get("agentversion"),
             "last_heartbeat": texts.get("lastheartbeat"),
             "error_code": texts.get("agenterrorcode"),
             "error_details": texts.get("agenterrordetails"),
+            "error_timestamp": texts.get("agenterrortimestamp"),
         }

@@ -70,6 +70,11 @@ class GuestFiles:
         self._roots = roots
 
     @property
+    def server(self) -> str:
+        """What errors call the server."""
+        return self._server
+
+    @property
     def roots(self) -> tuple[str, str]:
         """%ProgramFiles% and %SystemRoot% as this server has them; asked once.
 
@@ -108,12 +113,14 @@ class GuestFiles:
         """Run steps in the shell (see steps.py); their paths must have come through ``cmd_quote``."""
         return run_steps(self._shell, steps, server=self._server, stdin=stdin, timeout=timeout, token=self._token)
 
-    def ensure_folder(self, name: str) -> str:
-        """Make the folder of a run, let only SYSTEM and Administrators in, and return its path.
+    def ensure_folder(self, name: str, *, below: str | None = "runs") -> str:
+        """Make a folder, let only SYSTEM and Administrators in, and return its path.
 
+        :param below: the folder that holds it: that of the runs, or None for the collection's folder itself.
         :raises HotpatchError: it cannot be made or protected.
         """
-        parent, path = self.path("runs"), self.path("runs", name)
+        parent = self.folder if below is None else self.path(below)
+        path = f"{parent}\\{name}"
         answers = self.ask(
             {
                 "made": f"mkdir {cmd_quote(path)} 2>nul",

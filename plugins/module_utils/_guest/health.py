@@ -50,8 +50,9 @@ _REFUSALS = 3
 
 _MAX_OUTPUT = 1024 * 1024
 
-# A word before the program, because cmd /c strips quotes from a line that begins with one. It does nothing else.
-_BEFORE_PROGRAM = "cd .&"
+# A word before the program, because cmd /c strips quotes from a line that begins with one; it does nothing else. The
+# program finds its input at its end, so that none waits for somebody to type.
+_BEFORE_PROGRAM = "cd .& <nul"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +126,7 @@ class CommandCheck(Check):
         with client.shell() as shell:
             began = clock()
             answer = shell.run(
-                _BEFORE_PROGRAM, [self.program, *self.arguments], stdin=b"", timeout=seconds, max_output=_MAX_OUTPUT
+                _BEFORE_PROGRAM, [self.program, *self.arguments], timeout=seconds, max_output=_MAX_OUTPUT
             )
             took = clock() - began
         code = answer.exit_code
@@ -253,7 +254,7 @@ class Watch:
         if left <= 0 and self._looks[check.name]:
             return 0.0
         settled = judge(self._looks[check.name], self._rules[check.name]).settled
-        return 0.0 if settled else max(0.5, min(check.timeout, left))
+        return 0.0 if settled else max(0.5, round(min(check.timeout, left), 1))
 
     def _look_at_server(self, until: float) -> None:
         client = self._connect()

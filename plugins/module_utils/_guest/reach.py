@@ -128,6 +128,8 @@ def look_at_page(page: Page, seconds: float, clock: Callable[[], float]) -> Look
         with _session(page, meter) as session, _get(session, page, seconds) as answer:
             status = answer.status_code
             body = _body(answer) if page.contains is not None else b""
+    except requests.exceptions.InvalidSchema:
+        return Look(Answer.NO, f"{page.shown} leads to an address that is no page's")
     except (DeadlineError, OversizeError, CompressedError, OSError, http.client.HTTPException) as failure:
         return _failure(page, failure, meter)
     except (urllib3.exceptions.HTTPError, ValueError) as failure:
@@ -145,7 +147,8 @@ def _session(page: Page, meter: Meter) -> requests.Session:
     session = requests.Session()
     # Neither a proxy nor a login of the environment: what is looked at is the server.
     session.trust_env = False
-    session.max_redirects = page.redirects
+    # With no redirect allowed none is followed, yet requests counts the one that it is shown.
+    session.max_redirects = max(1, page.redirects)
     session.headers.update({"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "winops.hotpatch"})
     adapter = BoundedAdapter(meter)
     session.mount("http://", adapter)

@@ -13,9 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.facts import read_facts
+from ansible_collections.winops.hotpatch.plugins.module_utils._guest.packages import GuestPackages
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.ports import ClientPort
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.restart import RestartOptions, restart
+from ansible_collections.winops.hotpatch.plugins.module_utils._guest.rollback_record import RollbackRecord
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.update_run import Pace, UpdateRunner
+from ansible_collections.winops.hotpatch.plugins.module_utils._guest.vbs import GuestVbs
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.client import WsmanClient
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.settings import Settings
 
@@ -62,6 +65,18 @@ class Server:
             return read_facts(client, self.now)
         finally:
             client.close()
+
+    def vbs(self) -> GuestVbs:
+        """Its virtualization-based security, over one connection (see vbs.py)."""
+        return GuestVbs(self.connect, self.name)
+
+    def packages(self) -> GuestPackages:
+        """Its component store (see packages.py)."""
+        return GuestPackages(self.connect, self.name, clock=self.monotonic, sleep=self.sleep)
+
+    def rollback_record(self) -> RollbackRecord:
+        """The note that a rollback leaves on it (see rollback_record.py)."""
+        return RollbackRecord(self.connect, self.name)
 
     def updates(self, run_id: str, pace: Pace | None = None) -> UpdateRunner:
         """Windows Update work under a run id (see update_run.py)."""

@@ -23,6 +23,9 @@ RECORD_VERSION = 1
 #: Far more than any server has; a record comes from a variable or a file, so it is not trusted.
 _MOST_NAMES = 2000
 
+#: A shorter time than this is as much the network's as the server's, so no slowdown is told from less.
+SHORTEST = 0.1
+
 
 @dataclass(frozen=True)
 class Look:
@@ -131,7 +134,7 @@ def timely(look: Look, max_seconds: float | None, max_slowdown: float | None, se
     if seconds_before is None:
         words = f"{look.words}; the record holds no time to compare it with"
         return replace(look, answer=Answer.UNKNOWN, words=words)
-    if look.seconds > max_slowdown * seconds_before:
+    if look.seconds > max_slowdown * max(seconds_before, SHORTEST):
         words = (
             f"{look.words}, but it took {look.seconds:.2f} s, more than {max_slowdown:g} times as long as the "
             f"{seconds_before:.2f} s of the record"

@@ -18,6 +18,11 @@ from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.never_restart import pending_sources
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.policy import GIGABYTE, Policy
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.restart_policy import (
+    Likelihood,
+    of_likelihood,
+    restart_risks,
+)
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.server_state import ServerState, state_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.calendar import month_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue import Catalogue
@@ -220,14 +225,13 @@ def _disk_doubt(hardware: Mapping[str, Any], decision: _Decision, policy: Policy
 
 
 def _policy_doubt(policy: Mapping[str, Any] | None) -> tuple[str, str] | None:
-    if not policy or policy.get("readable") is not True:
+    risks = restart_risks(policy)
+    if risks is None:
         return "restart_policy_unknown", "Its restart policy could not be read, so a hotpatch cannot be promised."
-    if policy.get("always_auto_reboot") is True:
-        return (
-            "restart_policy",
-            "A policy restarts it on its own after updates (AlwaysAutoRebootAtScheduledTime); remove the policy and "
-            "run again.",
-        )
+    for likelihood, code in ((Likelihood.YES, "restart_policy"), (Likelihood.UNKNOWN, "restart_policy_unknown")):
+        if found := of_likelihood(risks, likelihood):
+            words = " ".join(f"{risk.words} {risk.remedy}" for risk in found)
+            return code, f"{words} Then run again (module update_policy)."
     return None
 
 

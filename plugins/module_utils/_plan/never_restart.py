@@ -17,6 +17,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.restart_policy import (
+    Likelihood,
+    of_likelihood,
+    restart_risks,
+)
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.products import Product
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.releases import SERVER_2022_AZURE
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.verdicts import HOTPATCH_KINDS, Verdict
@@ -148,15 +153,16 @@ def _interface_absent(error: Any) -> bool:
 
 
 def _policy(policy: Mapping[str, Any] | None) -> Witness:
-    if not policy or policy.get("readable") is not True:
+    """What restarts the server by itself (see restart_policy.py); a setting to be cautious of is said with the yes."""
+    risks = restart_risks(policy)
+    if risks is None:
         return Witness(POLICY, Answer.UNKNOWN, "The server's restart policy could not be read.")
-    forced = policy.get("always_auto_reboot")
-    if forced is True:
-        words = "A policy restarts the server on its own after updates (AlwaysAutoRebootAtScheduledTime)."
-        return Witness(POLICY, Answer.NO, words)
-    if forced is None or forced is False:
-        return Witness(POLICY, Answer.YES, "No policy restarts the server on its own.")
-    return Witness(POLICY, Answer.UNKNOWN, "The server's restart policy has a value that is not understood.")
+    for likelihood, answer in ((Likelihood.YES, Answer.NO), (Likelihood.UNKNOWN, Answer.UNKNOWN)):
+        if found := of_likelihood(risks, likelihood):
+            return Witness(POLICY, answer, " ".join(risk.words for risk in found))
+    cautions = [risk.words for risk in risks if risk.value is not None]
+    words = " ".join(["No policy restarts the server on its own.", *cautions])
+    return Witness(POLICY, Answer.YES, words)
 
 
 def _pending(pending: Mapping[str, Any] | None) -> Witness:

@@ -38,7 +38,9 @@ def waves(names: Sequence[str], canaries: int = 1, batch_size: int = 5) -> list[
 def gate(
     results: Mapping[str, Mapping[str, Any]], wave: Sequence[str], total: int, failure_budget: int = 0
 ) -> dict[str, Any]:
-    """Whether a wave may start: ``{"go": bool, "failed": [names], "words": str}``.
+    """Whether a wave may start: ``{"go": bool, "canary": bool, "failed": [names], "words": str}``.
+
+    ``canary`` is true for the first of several waves, the one to look at for a while before others follow.
 
     :param results: of the servers of earlier waves by name: ``state`` is ``done``, ``failed`` or ``halted``, ``words``
         say why. A state that is none of them counts as failed: an unknown end is no success.
@@ -56,11 +58,11 @@ def gate(
         why = "; ".join(f"{name}: {before[name].get('words') or 'no reason recorded'}" for name in failed[:3])
         more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
         words = f"Halted before {_names(wave)}: {len(failed)} of {total} failed and {allowed} ({why}{more})."
-        return {"go": False, "failed": failed, "words": words}
+        return {"go": False, "canary": False, "failed": failed, "words": words}
     done = sum(1 for result in before.values() if result.get("state") == _DONE)
     spent = f"{len(failed)} failed and {allowed}" if failed else "none failed"
     words = f"This wave: {_names(wave)}. Of {total} servers {done} are through, {spent}."
-    return {"go": True, "failed": failed, "words": words}
+    return {"go": True, "canary": not before and len(wave) < total, "failed": failed, "words": words}
 
 
 def _names(wave: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the winops.hotpatch collection; it may change without notice.
-"""The train guard: what one offered update would do to one server, and which updates may be installed.
+"""The train guard: what one offered update would do to one server. Which updates are installed is in choice.py.
 
 The KB decides, never the words of a title: titles on the machine are translated and, since late 2025, as short as
 ``2026-04 Security Update (KB5082063) (26100.32690)``. The build in the last brackets is a second witness: when it
@@ -12,19 +12,17 @@ contradicts the catalogue the answer is ``unknown``.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.builds import Build
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.calendar import day_in_words, month_in_words
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue import Catalogue, Unknown
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.releases import (
     Form,
     Level,
-    Release,
     ReleaseType,
     kbs_in,
     normal_kb,
@@ -55,11 +53,6 @@ class Kind(StrEnum):
     LCU = "lcu"
     OTHER = "other"
     UNKNOWN = "unknown"
-
-
-class Mode(StrEnum):
-    HOTPATCH_ONLY = "hotpatch_only"
-    BASELINE = "baseline"
 
 
 HOTPATCH_KINDS = (Kind.HOTPATCH, Kind.OOB_ON_TRACK)
@@ -112,10 +105,13 @@ class Verdict:
         }
 
 
-def judge(kbs: str | Sequence[str] | None, title: str, standing: Standing, catalogue: Catalogue) -> Verdict:
+def judge(
+    kbs: str | Sequence[str] | None, title: str, standing: Standing, catalogue: Catalogue, *, driver: bool = False
+) -> Verdict:
     """The verdict of one offered update for the server with this standing.
 
     :param kbs: the KB numbers the update names, with or without ``KB``; the title's when there are none.
+    :param driver: whether Windows Update says that it is a driver.
     """
     given = [kbs] if isinstance(kbs, str) else list(kbs or ())
     named = tuple(dict.fromkeys(normal_kb(kb) or kb for kb in given))
@@ -124,6 +120,9 @@ def judge(kbs: str | Sequence[str] | None, title: str, standing: Standing, catal
         words = f"Its title names {in_title[0]}, but the update says it is {', '.join(named)}."
         return Verdict(Kind.UNKNOWN, "title_contradicts_kb", words, named[0])
     named = named or in_title
+    if driver:
+        kb = named[0] if named else None
+        return Verdict(Kind.OTHER, "driver", f"{kb or 'It'} is a driver; it may ask for a restart.", kb)
     if not named:
         return Verdict(Kind.UNKNOWN, "no_kb", "It names no KB, so what it is cannot be told.")
     rows_of = standing.product.catalogue_id
@@ -231,16 +230,24 @@ def _price_of(level: Level, catalogue: Catalogue, sentence: str) -> Verdict:
 
 
 def _not_in_catalogue(kb: str, title: str, standing: Standing, catalogue: Catalogue) -> Verdict:
-    if kb in _OTHER_KBS:
-        return Verdict(Kind.OTHER, "not_windows_itself", f"{kb} is {_OTHER_KBS[kb]}.", kb)
-    if _DOTNET.search(title) and not _WINDOWS_ITSELF.search(title):
-        return Verdict(Kind.OTHER, "not_windows_itself", f"{kb} updates .NET; it may ask for a restart.", kb)
+    other = not_windows_itself(kb, title)
+    if other is not None:
+        return Verdict(Kind.OTHER, "not_windows_itself", f"{kb} {other}.", kb)
     hint = _TITLE_BUILD.search(title)
     rows_of = standing.product.catalogue_id
     same = catalogue.by_build(rows_of, Build.parse(hint.group(1))) if hint and rows_of else ()
     more = f"; its title gives the build of {same[0].kb}" if same else ""
     words = f"The catalogue does not know {kb} as of {day_in_words(catalogue.on)}{more}."
     return Verdict(Kind.UNKNOWN, "not_in_catalogue", words, kb)
+
+
+def not_windows_itself(kb: str, title: str) -> str | None:
+    """What an update is that is known to be none of Windows itself, as the end of a sentence; None for any other."""
+    if kb in _OTHER_KBS:
+        return f"is {_OTHER_KBS[kb]}"
+    if _DOTNET.search(title) and not _WINDOWS_ITSELF.search(title):
+        return "updates .NET; it may ask for a restart"
+    return None
 
 
 def _kind_of_lcu(level: Level) -> str:
@@ -257,134 +264,3 @@ def _has(standing: Standing, level: Level) -> bool:
     if level.form is Form.HOTPATCH:
         return have.form is Form.HOTPATCH and have.release.order >= level.release.order
     return have.form is not Form.HOTPATCH and have.release.order >= level.release.order
-
-
-# -- choosing
-
-
-@dataclass(frozen=True)
-class Offered:
-    """One update as Windows Update offered it, with its verdict and, when it is refused, why."""
-
-    update: Mapping[str, Any]
-    verdict: Verdict
-    refused: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "update_id": self.update.get("update_id"),
-            "title": self.update.get("title"),
-            **self.verdict.as_dict(),
-            "selected": self.refused is None,
-            "refused": self.refused,
-        }
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What to install of what was offered, and why not the rest."""
-
-    selected: tuple[Offered, ...]
-    refused: tuple[Offered, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "selected": [each.as_dict() for each in self.selected],
-            "refused": [each.as_dict() for each in self.refused],
-        }
-
-
-def choose(
-    offered: Iterable[Mapping[str, Any]],
-    mode: Mode | str,
-    standing: Standing,
-    catalogue: Catalogue,
-    *,
-    include: Collection[str] = (),
-    exclude: Collection[str] = (),
-    allow_off_track: bool = False,
-) -> Choice:
-    """Choose among offered updates (dicts with ``update_id``, ``title`` and ``kbs``).
-
-    :param mode: ``hotpatch_only`` takes hotpatches alone; ``baseline`` takes the update that needs a restart: the
-        current baseline, or for a server off the hotpatch track the newest cumulative update.
-    :param include: when not empty, only these KBs may be chosen; also the only way to an update that is not Windows'
-        own (``other``), in ``baseline`` mode. It never overrides the guard.
-    :param exclude: KBs never chosen.
-    :param allow_off_track: together with ``include`` and ``baseline``: an update that leaves the track may be chosen.
-    :raises InvalidInput: an entry of include or exclude is not a KB, or one KB is in both.
-    """
-    wanted = Mode(mode)
-    only = _kb_list(include, "include")
-    never = _kb_list(exclude, "exclude")
-    if only & never:
-        kb = min(only & never)
-        raise InvalidInput(f"{kb} is in both lists, include and exclude.", hint="Keep it in one of them.")
-    judged = [
-        (update, judge(update.get("kbs") or (), str(update.get("title") or ""), standing, catalogue))
-        for update in offered
-    ]
-    allowed: list[tuple[Mapping[str, Any], Verdict]] = []
-    refused: list[Offered] = []
-    for update, verdict in judged:
-        why = _refusal(verdict, wanted, only, never, allow_off_track)
-        if why is None:
-            allowed.append((update, verdict))
-        else:
-            refused.append(Offered(update, verdict, why))
-    # Cumulative: the newest replaces the others, and asking for both would make Windows Update install twice.
-    newest = _newest(verdict for _update, verdict in allowed if verdict.kind is not Kind.OTHER)
-    selected: list[Offered] = []
-    for update, verdict in allowed:
-        if verdict.kind is Kind.OTHER or verdict == newest:
-            selected.append(Offered(update, verdict))
-        else:
-            better = newest.kb if newest else "another update"
-            refused.append(Offered(update, verdict, f"{better} is newer and contains it"))
-    return Choice(tuple(selected), tuple(refused))
-
-
-def _refusal(
-    verdict: Verdict, mode: Mode, only: frozenset[str], never: frozenset[str], allow_off_track: bool
-) -> str | None:
-    if verdict.kb in never:
-        return "excluded by its KB"
-    if only and verdict.kb not in only:
-        return "not in the list of included KBs"
-    if verdict.already_installed:
-        return "installed already"
-    if verdict.kind is Kind.UNKNOWN:
-        return f"what it would do is unknown: {verdict.words}"
-    if mode is Mode.HOTPATCH_ONLY:
-        if verdict.kind in HOTPATCH_KINDS:
-            return None
-        if verdict.kind is Kind.OFF_TRACK:
-            return verdict.price or verdict.words
-        return "it is no hotpatch, and only hotpatches are installed in this mode"
-    if verdict.kind in BASELINE_KINDS:
-        return None
-    if verdict.kind is Kind.OFF_TRACK:
-        return None if allow_off_track and verdict.kb in only else (verdict.price or verdict.words)
-    if verdict.kind is Kind.OTHER:
-        return None if verdict.kb in only else "it is not Windows' cumulative update and was not asked for by its KB"
-    return "hotpatches are installed by the mode hotpatch_only, which can promise no restart"
-
-
-def _newest(verdicts: Iterable[Verdict]) -> Verdict | None:
-    best: Verdict | None = None
-    best_release: Release | None = None
-    for verdict in verdicts:
-        release = verdict.level.release if verdict.level else None
-        if release is not None and (best_release is None or release.order > best_release.order):
-            best, best_release = verdict, release
-    return best
-
-
-def _kb_list(kbs: Collection[str], option: str) -> frozenset[str]:
-    found = set()
-    for kb in kbs:
-        normal = normal_kb(str(kb))
-        if normal is None:
-            raise InvalidInput(f"'{kb}' in {option} is not a KB.", hint="A KB looks like KB5066835 or 5066835.")
-        found.add(normal)
-    return frozenset(found)

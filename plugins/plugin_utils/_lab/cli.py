@@ -107,6 +107,7 @@ def addresses(world: LabWorld, fleet: Fleet, server: WireServer, ca_file: Path) 
             "https_port": server.doors[spec.name].https.port,
             "user": spec.username,
             "password": world.machines[spec.name].accounts[spec.username],
+            **_web_site(server, spec.name, "web_url"),
         }
         for spec in fleet.servers
     }
@@ -119,6 +120,12 @@ def addresses(world: LabWorld, fleet: Fleet, server: WireServer, ca_file: Path) 
     }
 
 
+def _web_site(server: WireServer, name: str, key: str) -> dict[str, str]:
+    """Where the web site of a server is, under a key; nothing when it has none."""
+    web = server.doors[name].web
+    return {} if web is None else {key: f"http://{_ADDRESS}:{web.port}/"}
+
+
 def inventory(world: LabWorld, fleet: Fleet, server: WireServer, transport: str, ca_file: Path) -> dict[str, Any]:
     """An Ansible inventory of the fleet; groups and variables are those that the fleet file gives."""
     hosts: dict[str, Any] = {}
@@ -129,6 +136,7 @@ def inventory(world: LabWorld, fleet: Fleet, server: WireServer, transport: str,
             "ansible_port": doors.https.port if transport == "https" else doors.http.port,
             "ansible_user": spec.username,
             "ansible_password": world.machines[spec.name].accounts[spec.username],
+            **_web_site(server, spec.name, "lab_web_url"),
             **spec.vars,
         }
         for group in spec.groups:

@@ -105,6 +105,13 @@ KINDS: Mapping[str, FaultKind] = {
         _kind("always_auto_reboot", "a policy restarts the server when an installation needs it"),
         _kind("service_not_started", "a service does not start after the next restarts", {"name": "text"}),
         _kind(
+            "web_site_fails",
+            "the web site answers so many of a hundred requests with an error",
+            {"status": "status", "percent": "percent"},
+            status=503,
+            percent=100,
+        ),
+        _kind(
             "network",
             "WinRM answers differently, for so long or until cleared",
             {"state": "network", "seconds": "seconds?", "after": "seconds"},
@@ -180,6 +187,8 @@ def _setting(kind: str, key: str, form: str, value: Any) -> Any:
         "flag": isinstance(value, bool),
         "seconds": number and value >= 0,
         "seconds?": value is None or (number and value >= 0),
+        "status": isinstance(value, int) and number and 400 <= value <= 599,
+        "percent": number and 0 <= value <= 100,
         "text": isinstance(value, str) and value != "",
         "network": value in ("closed", "silent", "garbage", "half_answer", "reset", "open"),
     }[form]

@@ -43,6 +43,14 @@ class AgentFailure:
     done: bool
 
 
+@dataclass(frozen=True)
+class WebFailure:
+    """A status that the web site answers to so many of a hundred requests."""
+
+    status: int
+    percent: float
+
+
 @dataclass
 class Faults:
     """What is wrong with one server at this moment."""
@@ -71,6 +79,7 @@ class Faults:
     rollbacks: int = 0
     extra_boot_seconds: float = 0.0
     stopped_services: set[str] = field(default_factory=set)
+    web_failure: WebFailure | None = None
     network: str | None = None
     answer_delay: float = 0.0
 
@@ -213,6 +222,10 @@ def _service_not_started(machine: Machine, settings: Mapping[str, Any]) -> None:
     machine.faults.stopped_services.add(settings["name"])
 
 
+def _web_site_fails(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.web_failure = WebFailure(settings["status"], settings["percent"])
+
+
 def _network(machine: Machine, settings: Mapping[str, Any]) -> None:
     faults = machine.faults
 
@@ -304,6 +317,7 @@ EFFECTS: Mapping[str, Callable[[Machine, Mapping[str, Any]], None]] = {
     "restart_by_itself": _restart_by_itself,
     "always_auto_reboot": _always_auto_reboot,
     "service_not_started": _service_not_started,
+    "web_site_fails": _web_site_fails,
     "network": _network,
     "winrm_flaps": _winrm_flaps,
     "slow": _slow,

@@ -53,6 +53,8 @@ PENDING_SOURCES = (
     "computer_rename",
     "pending_file_rename",
 )
+#: A server that was set up from a preview's medium: 26100.1, before the product was released.
+PREVIEW = "preview"
 ROLES = ("web", "sql", "domain-controller", "hyper-v", "file", "print")
 OTHER_UPDATES = ("defender", "malware-tool", "dotnet")
 
@@ -108,6 +110,7 @@ class ServerSpec:
     second_restart: bool = True
     roles: tuple[str, ...] = ()
     domain: str | None = None
+    web_site: bool = False
     faults: tuple[Mapping[str, Any], ...] = ()
     winrm: WinRmSettings = WinRmSettings()
     username: str = "Administrator"
@@ -219,7 +222,7 @@ def server_from(row: Mapping[str, Any], where: str) -> ServerSpec:
     _typed(values, "dma_protection", bool, "true or false", where)
     if values.get("virtualization") is not None:
         _typed(values, "virtualization", bool, "true or false", where)
-    for key in ("second_restart", "microsoft_update"):
+    for key in ("second_restart", "microsoft_update", "web_site"):
         _typed(values, key, bool, "true or false", where)
     _typed(values, "cores", int, "a whole number", where)
     for key in ("free_gb", "clock_skew_seconds"):
@@ -297,12 +300,14 @@ def _registry(raw: Any, where: str) -> dict[str, dict[str, str | int]]:
 
 def _check_together(spec: ServerSpec, where: str) -> None:
     product = spec.product_data
+    if spec.web_site and "web" not in spec.roles:
+        raise FleetError(f"{where}: 'web_site' needs the role web, whose service runs it.")
     if spec.domain_policy and spec.domain is None:
         raise FleetError(f"{where}: 'domain_policy' needs 'domain': only a member has policies of a domain.")
     if edition_of(product, spec.edition) is None:
         allowed = ", ".join(edition_ids(product))
         raise FleetError(f"{where}: {spec.product} has no edition {spec.edition!r}; it has {allowed}.")
-    if spec.level != "rtm" and find_update(product.rows, product.build, spec.level) is None:
+    if spec.level not in ("rtm", PREVIEW) and find_update(product.rows, product.build, spec.level) is None:
         raise FleetError(
             f"{where}: 'level' {spec.level!r} is no update of the catalogue with a known build for {spec.product}; "
             "give a KB such as KB5068966, or rtm."

@@ -84,6 +84,26 @@ class LabProcess(Protocol):
         """Kill it (terminate signal, shell deleted); the exit code becomes 1223 unless it had ended."""
 
 
+@dataclass(frozen=True)
+class WebAnswer:
+    """What a server's web site answers."""
+
+    status: int
+    text: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class LabWebSite(Protocol):
+    """The web site of a server."""
+
+    @property
+    def open(self) -> bool:
+        """Whether its port is open at this moment."""
+
+    def answer(self, method: str, path: str, authorization: str | None) -> WebAnswer:
+        """Answer one request; ``authorization`` is the header of that name."""
+
+
 class LabMachine(Protocol):
     """One simulated server."""
 
@@ -122,6 +142,10 @@ class LabMachine(Protocol):
     @property
     def write_count(self) -> int:
         """How many changes were made to this machine from outside."""
+
+    @property
+    def web_site(self) -> LabWebSite | None:
+        """Its web site, if it has one."""
 
     def query(self, namespace: str, wql: str | None, class_name: str | None) -> list[CimInstance]:
         """Enumerate: all instances of a class, or what a WQL statement selects. Raises CimFault."""

@@ -21,6 +21,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import (
     policies,
     registry_content,
     wmi_computer,
+    wmi_events,
     wmi_policy,
     wmi_registry,
     wmi_security,
@@ -65,6 +66,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.services impo
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.session import Body, Call, Session
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.tasks import TaskScheduler
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.update_service import UpdateService
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.web_site import WebSite
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wmi import Repository
 
 NAMESPACES = (
@@ -134,8 +136,9 @@ class Machine:
         self.updates = UpdateService(self, as_of)
         self.packages.begin(self.updates.lcu, self.updates.hotpatch)
         self.tasks = TaskScheduler(self)
+        self.web_site = WebSite(self) if spec.web_site else None
         self.repository = Repository(NAMESPACES)
-        for module in (wmi_computer, wmi_security, wmi_software, wmi_registry, wmi_tasks, wmi_policy):
+        for module in (wmi_computer, wmi_security, wmi_software, wmi_events, wmi_registry, wmi_tasks, wmi_policy):
             module.add_classes(self.repository, self)
         self._programs = programs(self.windows_directory, arc_agent=self.arc.installed)
         registry_content.fill(self.registry, spec, self.services, self.hostname, self.updates.ubr)

@@ -37,6 +37,7 @@ _AUTOMATIC_NUMBERS = (
     "ScheduledInstallSecondWeek",
     "ScheduledInstallThirdWeek",
     "ScheduledInstallTime",
+    "UseUpdateClassPolicySource",
     "UseWUServer",
 )
 _UPDATE_NUMBERS = (
@@ -68,7 +69,6 @@ _UPDATE_NUMBERS = (
     "SetPolicyDrivenUpdateSourceForQualityUpdates",
     "TargetGroupEnabled",
     "TargetReleaseVersion",
-    "UseUpdateClassPolicySource",
 )
 _UPDATE_TEXTS = (
     "PauseQualityUpdatesStartTime",

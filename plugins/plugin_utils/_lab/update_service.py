@@ -23,6 +23,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import (
     update_sources,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.faults import concerns
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fleet import PREVIEW
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.journal import Installation
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.registry_content import (
     AUTO_UPDATE,
@@ -54,6 +55,8 @@ COULD_NOT_EVALUATE = 0x80240068
 INSTALL_NOT_ALLOWED = 0x80240016
 METHOD_NOT_FOUND = 0x80131501
 EULAS_DECLINED = 0x80240023
+
+PREVIEW_UBR = 1
 
 SEARCH_SECONDS = 60.0
 BOOTSTRAPPER_SECONDS = 5.0
@@ -461,7 +464,9 @@ class UpdateService:
         return updates_for(self._product.rows, self._product.build)
 
     def _start_level(self, level: str) -> None:
-        if level == "rtm":
+        if level == PREVIEW:
+            self.ubr = PREVIEW_UBR
+        if level in ("rtm", PREVIEW):
             return
         update = find_update(self._product.rows, self._product.build, level)
         if update is None:

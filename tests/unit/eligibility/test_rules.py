@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.blockers import fix_plan
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.enrollment import known_enrollment
+from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.place_rules import Expected
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.rules import evaluate, product_of
 from tests.unit.server_facts import healthy
 
@@ -41,14 +42,14 @@ FIRMWARE: list[Reading] = [
     ({"type": "bios", "secure_boot": None}, "bios_firmware", False),
 ]
 ARC: list[Reading] = [
-    ({"installed": True, "service": "running", "status": "Connected"}, None, False),
-    ({"installed": True, "service": "running", "status": "Disconnected"}, "arc_disconnected", False),
-    ({"installed": True, "service": "stopped", "status": None}, "arc_disconnected", False),
-    ({"installed": True, "service": "running", "status": "Expired"}, "arc_expired", False),
-    ({"installed": True, "service": "running", "status": "Error"}, "arc_not_connected", False),
+    ({}, None, False),
+    ({"status": "Disconnected"}, "arc_disconnected", False),
+    ({"service": "stopped", "status": None}, "arc_disconnected", False),
+    ({"status": "Expired"}, "arc_expired", False),
+    ({"status": "Disconnected", "resource_name": None, "subscription_id": None}, "arc_not_connected", False),
     ({"installed": False, "service": "absent", "status": None}, "arc_missing", False),
     ({"installed": None, "service": None, "status": None}, "arc_unknown", True),
-    ({"installed": True, "service": None, "status": "Connected"}, "arc_unknown", True),
+    ({"service": None, "status": "Connected"}, "arc_unknown", True),
 ]
 
 
@@ -133,7 +134,7 @@ def test_applying_the_plan_makes_the_server_eligible() -> None:
         "arc_missing": {"arc": {"installed": True, "service": "running", "status": "Connected"}},
         "arc_disconnected": {"arc": {"service": "running", "status": "Connected"}},
         "arc_expired": {"arc": {"status": "Connected"}},
-        "arc_not_connected": {"arc": {"status": "Connected"}},
+        "arc_not_connected": {"arc": {"status": "Connected", "resource_name": "WEB01"}},
     }
     for build, vbs, firmware, arc in itertools.product(BUILDS, VBS, FIRMWARE, ARC):
         facts = healthy(vbs=vbs[0], firmware=firmware[0], arc=arc[0])
@@ -181,3 +182,87 @@ def test_enrollment_and_where_it_is_known_from(
         facts["os"].update(edition_id="ServerTurbine")
     found = known_enrollment(facts, declared, product_of(facts))
     assert (found.enrolled, found.source) == (enrolled, source)
+
+
+@pytest.mark.parametrize(
+    ("shown", "declared", "expected"),
+    [
+        ("azure_vm", None, "azure_vm_needs_azure_edition"),
+        ("azure_vm", "other", None),
+        ("unknown", None, None),
+        ("unknown", "azure_local_host", "azure_local_host"),
+        ("azure_local_vm", None, None),
+    ],
+)
+def test_what_the_inventory_declares_wins_over_what_the_server_shows(
+    shown: str, declared: str | None, expected: str | None
+) -> None:
+    assert codes(healthy(platform={"kind": shown}), platform=declared) == ([expected] if expected else [])
+
+
+def vbs(**more: Any) -> dict[str, Any]:
+    return {"configured_by_registry": True, "configured_by_policy": False, "required": [0], **more}
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected", "words"),
+    [
+        # Enabled since the last start, or not explained by anything that was read.
+        ({"vbs": vbs(status=1, available=[1, 2, 3])}, ["vbs_not_running"], "enabled but not running."),
+        ({"vbs": vbs(status=1, available=[2])}, ["virtualization_missing", "vbs_not_running"], "no virtualization"),
+        ({"vbs": vbs(status=1, available=[1, 2], required=[3])}, ["vbs_not_running"], "DMA protection is required"),
+        ({"vbs": vbs(status=0, configured_by_registry=False, available=[2, 3])},
+         ["virtualization_missing", "vbs_not_enabled"], "offers no virtualization"),
+    ],
+)  # fmt: skip
+def test_why_virtualization_based_security_does_not_run(facts: dict[str, Any], expected: list[str], words: str) -> None:
+    found = evaluate(healthy(**facts))
+    assert found.eligible is False
+    assert [blocker.code for blocker in found.blockers] == expected
+    assert words in " ".join(blocker.words for blocker in found.blockers)
+
+
+def test_hyper_v_beside_vbs_is_a_caution_and_a_cause_to_look_at() -> None:
+    found = evaluate(healthy(hardware={"hyper_v_role": True}))
+    assert found.eligible is True
+    assert [warning.code for warning in found.warnings] == ["hyper_v_role"]
+    stuck = evaluate(healthy(hardware={"hyper_v_role": True}, vbs=vbs(status=1, available=[1, 2, 3])))
+    assert "Hyper-V role is installed" in str(stuck.blockers[-1].fix)
+
+
+def actions(facts: dict[str, Any], **hints: Any) -> list[tuple[str | None, dict[str, Any]]]:
+    steps = evaluate(facts, **hints).fixes.as_dict()["steps"]
+    return [(step["action"]["module"], step["action"]["options"]) for step in steps]
+
+
+def test_a_fix_plan_names_modules_and_what_is_done_outside() -> None:
+    vbs_on = ("winops.hotpatch.vbs", {"state": "enabled"})
+    restart = ("winops.hotpatch.restart", {"only_if_pending": False})
+    assert actions(healthy(vbs={"status": 0})) == [vbs_on, restart]
+    # The server is shut down for what is done outside, so no restart of its own follows.
+    assert actions(healthy(vbs={"status": 0}, firmware={"secure_boot": False})) == [
+        vbs_on,
+        (None, {"secure_boot": True}),
+    ]
+    here = {"state": "connected", "tenant_id": "t", "subscription_id": "s"}
+    expected = Expected("t", "s")
+    assert actions(healthy(arc={"installed": False}), expected=expected) == [("winops.hotpatch.arc_agent", here)]
+    expired = healthy(arc={"status": "Expired", "tenant_id": "t", "subscription_id": "s"})
+    assert actions(expired, expected=expected) == [
+        ("winops.hotpatch.arc_agent", {**here, "allow_identity_reset": True})
+    ]
+    (step,) = evaluate(expired, expected=expected).fixes.steps
+    assert step.action and step.action.needs == ("resource_group", "location")
+
+
+def test_a_server_that_is_connected_elsewhere_is_a_persons_matter() -> None:
+    found = evaluate(healthy(), expected=Expected(subscription_id="another"))
+    (blocker,) = found.blockers
+    assert (blocker.code, blocker.unknown) == ("arc_elsewhere", False)
+    assert "subscription 0b9d6a52-3a6e-4f2b-8d11-2f1c7d2e9b33 and not another" in blocker.words
+    assert [step.action for step in found.fixes.steps] == [None]
+
+
+def test_a_plan_with_a_doubt_is_not_complete() -> None:
+    plan = evaluate(healthy(vbs={"status": None})).fixes
+    assert (plan.possible, plan.complete, plan.restarts) == (True, False, 0)

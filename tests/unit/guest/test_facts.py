@@ -33,6 +33,7 @@ CV = rf"{HKLM}\SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 CBS = rf"{HKLM}\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing"
 WU = rf"{HKLM}\SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate"
 CONTROL = rf"{HKLM}\SYSTEM\CurrentControlSet\Control"
+MANAGER = rf"{HKLM}\SOFTWARE\Microsoft\PolicyManager"
 POLICIES = rf"{HKLM}\SOFTWARE\Policies\Microsoft\Windows"
 AGENT = rf"{HKLM}\SOFTWARE\Microsoft\Azure Connected Machine Agent"
 
@@ -84,11 +85,21 @@ def healthy_outputs() -> dict[str, str | None]:
         "secure_boot": key(CONTROL + r"\SecureBoot\State", "UEFISecureBootEnabled    REG_DWORD    0x1"),
         "policies": key(POLICIES, children=("CurrentVersion", "safer")),
         "update_policy": None,
+        "policy_manager": key(MANAGER, children=("current", "default", "providers")),
+        "managed": key(MANAGER + r"\current", children=("device",)),
+        "managed_device": key(MANAGER + r"\current\device", children=("Authentication", "Experience")),
+        "managed_update": None,
         "guard_policy": None,
-        "microsoft": key(rf"{HKLM}\SOFTWARE\Microsoft", children=("Azure Connected Machine Agent", "Windows")),
+        "microsoft": key(
+            rf"{HKLM}\SOFTWARE\Microsoft", children=("Azure Connected Machine Agent", "PolicyManager", "Windows")
+        ),
         "arc": key(AGENT + r"\Windows\Licenses\Features\Hotpatch", "Subscription    REG_DWORD    0x1"),
         "himds": "\r\nSERVICE_NAME: himds \r\n        TYPE               : 10  WIN32_OWN_PROCESS  \r\n"
         "        STATUS             : 4  RUNNING \r\n                                (STOPPABLE, NOT_PAUSABLE)\r\n",
+        "vmms": "[SC] EnumQueryServicesStatus:OpenService FAILED 1060:\r\n\r\n",
+        "guest": key(
+            rf"{HKLM}\SOFTWARE\Microsoft\Virtual Machine\Guest\Parameters", "HostingSystemEditionId    REG_SZ    8"
+        ),
         "programs": "AzureConnectedMachineAgent\r\nCommon Files\r\nWindows Defender\r\n",
         "agent": 'time="2026-05-12" level=info msg="x"\r\n{\r\n  "resourceName": "WEB01",\r\n'
         '  "resourceGroup": "rg-web",\r\n'
@@ -127,6 +138,7 @@ def server(**changes: str | None) -> FakeServer:
                 "NumberOfLogicalProcessors": "8",
             }
         ],
+        "Win32_SystemEnclosure": [{"SMBIOSAssetTag": "4712-0001-9036-2247-5518-7790-12"}],
         "Win32_DeviceGuard": [
             {
                 "VirtualizationBasedSecurityStatus": "2",
@@ -187,6 +199,7 @@ def test_a_healthy_server() -> None:
     }
     assert facts["firmware"] == {"type": "uefi", "secure_boot": True}
     assert facts["hardware"]["cores"] == 8 and facts["hardware"]["system_disk_free_bytes"] == 42949672960
+    assert facts["platform"]["kind"] == "other"
     assert facts["arc"]["installed"] is True and facts["arc"]["service"] == "running"
     assert facts["arc"]["status"] == "Connected" and facts["arc"]["resource_group"] == "rg-web"
     assert facts["arc"]["error_code"] is None
@@ -205,6 +218,9 @@ def test_a_healthy_server() -> None:
         "no_auto_update": False,
         "use_wsus": False,
         "wsus_server": None,
+        "values": {},
+        "local": {},
+        "mdm": {},
     }
 
 
@@ -277,6 +293,51 @@ def test_update_policy_of_a_managed_server() -> None:
     unreadable = read(server(policies=key(POLICIES, children=("WindowsUpdate",)), update_policy=None))
     assert unreadable["update_policy"]["readable"] is False
     assert unreadable["update_policy"]["always_auto_reboot"] is None
+    assert unreadable["update_policy"]["values"] is None
+
+
+def test_update_settings_by_windows_names() -> None:
+    policy = (
+        key(
+            POLICIES + r"\WindowsUpdate",
+            "activehoursstart    REG_DWORD    0x8",
+            "AUOptions    REG_DWORD    0x4",
+            "Unheard    REG_DWORD    0x1",
+        )
+        + key(POLICIES + r"\WindowsUpdate\AU", "AUOptions    REG_SZ    three", "NoAutoUpdate    REG_DWORD    0x0")
+    )  # fmt: skip
+    facts = read(
+        server(
+            policies=key(POLICIES, children=("WindowsUpdate",)),
+            update_policy=policy,
+            auto_update=key(WU + r"\Auto Update", "AUOptions    REG_DWORD    0x3", "X    REG_DWORD    0x1"),
+            managed_device=key(MANAGER + r"\current\device", children=("Update",)),
+            managed_update=key(
+                MANAGER + r"\current\device\Update",
+                "AllowAutoUpdate    REG_DWORD    0x2",
+                "AllowAutoUpdate_WinningProvider    REG_SZ    5B88AEF1",
+            ),
+        )
+    )["update_policy"]
+    # AUOptions of the wrong key counts for nothing, and a number that is a text is not taken for one.
+    assert facts["values"] == {"ActiveHoursStart": 8, "AUOptions": "three", "NoAutoUpdate": 0}
+    assert facts["local"] == {"AUOptions": 3}
+    assert facts["mdm"] == {"AllowAutoUpdate": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "mdm"),
+    [
+        ({"policy_manager": None, "microsoft": key(rf"{HKLM}\SOFTWARE\Microsoft", children=("Windows",))}, {}),
+        ({"managed": None, "policy_manager": key(MANAGER, children=("default",))}, {}),
+        ({"managed_device": None, "managed": key(MANAGER + r"\current", children=("user",))}, {}),
+        ({"managed_device": key(MANAGER + r"\current\device", children=("Update",))}, None),
+        ({"managed_device": None}, None),
+        (dict.fromkeys(("microsoft", "policy_manager", "managed", "managed_device")), None),
+    ],
+)
+def test_a_server_without_device_management(changes: dict[str, Any], mdm: dict[str, int] | None) -> None:
+    assert read(server(**changes))["update_policy"]["mdm"] == mdm
 
 
 def test_bios_has_no_secure_boot_and_uefi_without_a_value_is_unknown() -> None:

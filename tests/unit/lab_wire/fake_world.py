@@ -25,6 +25,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.cim import (
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.interface import (
     Answer,
     LabProcess,
+    LabWebSite,
     Limits,
     ProgramNotFound,
     RawParameters,
@@ -120,6 +121,7 @@ class FakeMachine:
     os_version_text: str = "OS: 10.0.26100 SP: 0.0 Stack: 3.0"
     limits: Limits = field(default_factory=Limits)
     write_count: int = 0
+    web_site: LabWebSite | None = None
     rows: list[CimInstance] = field(default_factory=lambda: service_rows(3))
     records: list[Record] = field(default_factory=list)
     invoked: list[tuple[str, RawParameters]] = field(default_factory=list)

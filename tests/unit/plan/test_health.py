@@ -163,6 +163,8 @@ def test_noise_does_not_halt_and_a_bad_server_does_not_pass_at_the_default_rule(
         (Look(Answer.YES, "fine", None), (1.0, None, None), "unknown"),
         (Look(Answer.YES, "fine", 1.9), (None, 2.0, 1.0), "yes"),
         (Look(Answer.YES, "fine", 2.1), (None, 2.0, 1.0), "no"),
+        (Look(Answer.YES, "fine", 0.19), (None, 2.0, 0.0), "yes"),
+        (Look(Answer.YES, "fine", 0.21), (None, 2.0, 0.0), "no"),
         (Look(Answer.YES, "fine", 0.1), (None, 2.0, None), "unknown"),
         (Look(Answer.YES, "fine", 0.1), (1.0, 2.0, 0.2), "yes"),
         (Look(Answer.NO, "bad", 9.0), (1.0, 2.0, 0.2), "no"),

@@ -128,6 +128,9 @@ DOUBTS: list[tuple[dict[str, Any], str]] = [
     ({"hardware": {"system_disk_free_bytes": None}}, "disk_unknown"),
     ({"update_policy": {"always_auto_reboot": True}}, "restart_policy"),
     ({"update_policy": {"readable": False}}, "restart_policy_unknown"),
+    ({"update_policy": {"values": {"AUOptions": 4}}}, "restart_policy"),
+    ({"update_policy": {"values": {"AUOptions": 9}}}, "restart_policy_unknown"),
+    ({"update_policy": {"mdm": {"ConfigureDeadlineForQualityUpdates": 3}}}, "restart_policy"),
 ]
 
 
@@ -284,6 +287,10 @@ def test_every_server_is_in_one_wave(names: list[str], canaries: int, size: int)
 def test_failures_spend_the_budget_across_waves() -> None:
     done, failed = {"state": "done"}, {"state": "failed", "words": "0x800F0983"}
     assert gate({}, ["a"], 6)["go"] is True
+    assert gate({}, ["a"], 6)["canary"] is True
+    assert gate({}, ["a"], 1)["canary"] is False  # no wave follows
+    assert gate({"a": done}, ["b"], 6)["canary"] is False
+    assert gate({"a": failed}, ["b"], 6)["canary"] is False
     assert gate({"a": done}, ["b"], 6)["go"] is True
     stopped = gate({"a": done, "b": failed}, ["c"], 6)
     assert (stopped["go"], stopped["failed"]) == (False, ["b"])

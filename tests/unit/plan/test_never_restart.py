@@ -123,6 +123,30 @@ def test_an_unread_policy_is_unknown(policy: Any) -> None:
     assert witnesses_before(None, WS2025, HOTPATCH_2025, policy, None)[1].answer is Answer.UNKNOWN
 
 
+WIDER: list[tuple[dict[str, Any], str, str]] = [
+    ({"AUOptions": 4}, "no", "AUOptions 4"),
+    ({"AUOptions": 4, "AlwaysAutoRebootAtScheduledTime": 1}, "no", "AlwaysAutoRebootAtScheduledTime"),
+    ({"SetComplianceDeadline": 1, "ConfigureDeadlineForQualityUpdates": 2}, "no", "2 days"),
+    ({"AUOptions": 9}, "unknown", "not understood"),
+    ({"AUOptions": 2}, "yes", "lets it download"),
+    ({"AUOptions": 3}, "yes", "No policy restarts"),
+]
+
+
+@pytest.mark.parametrize(("values", "answer", "words"), WIDER)
+def test_every_setting_that_restarts_a_server_is_heard(values: dict[str, Any], answer: str, words: str) -> None:
+    policy = {"readable": True, "values": values, "local": {}, "mdm": {}}
+    heard = witnesses_before(None, WS2025, HOTPATCH_2025, policy, None)[1]
+    assert heard.answer == answer and words in heard.words
+
+
+def test_all_settings_that_restart_a_server_are_named_at_once() -> None:
+    values = {"AUOptions": 4, "AlwaysAutoRebootAtScheduledTime": 1}
+    policy = {"readable": True, "values": values, "local": {}, "mdm": {}}
+    words = witnesses_before(None, WS2025, HOTPATCH_2025, policy, None)[1].words
+    assert "AUOptions 4" in words and "AlwaysAutoRebootAtScheduledTime" in words
+
+
 @given(
     st.recursive(
         st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.text(max_size=4)),

@@ -178,7 +178,8 @@ def test_totals_count_what_there_is() -> None:
 
 def test_a_kb_without_a_known_build_must_be_listed_and_move_the_build() -> None:
     known = Catalogue.shipped(date(2025, 10, 31))
-    before = healthy("20348.4294", ["KB5066782"], hotpatch_hint={"enrollment_package": True})
+    hint, place = {"enrollment_package": True}, {"kind": "azure_vm"}
+    before = healthy("20348.4294", ["KB5066782"], hotpatch_hint=hint, platform=place)
     before["os"].update(edition_id="ServerTurbine", sku=407)
     step = plan_server("az01", before, None, {}, known, ALL, known.on)
     assert (step["expected_kbs"], step["expected_build"]) == (["KB5070892"], None)

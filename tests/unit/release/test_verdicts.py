@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.builds import Build
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue import Catalogue
+from ansible_collections.winops.hotpatch.plugins.module_utils._release.choice import Choice, Mode, Selection, choose
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.products import identify_product
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.releases import normal_kb
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.rows import RELEASES
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.tracks import Standing, standing
-from ansible_collections.winops.hotpatch.plugins.module_utils._release.verdicts import Choice, Mode, choose, judge
+from ansible_collections.winops.hotpatch.plugins.module_utils._release.verdicts import judge
 
 STANDARD = identify_product(26100, 3, "ServerStandard", 7, "Server")
 
@@ -83,11 +84,15 @@ def test_an_incident_replayed_installs_the_one_and_refuses_the_other(
     assert "no hotpatch until" in (refused.refused or "")
     # Naming it does not help; only saying so explicitly does, and never where no restart was promised.
     for mode in Mode:
-        assert names(choose(offer(off_track), mode, where, known, include=[off_track])) == []
-    allowed = choose(offer(off_track), Mode.BASELINE, where, known, include=[off_track], allow_off_track=True)
+        assert names(choose(offer(off_track), mode, where, known, Selection.read(include=[off_track]))) == []
+    allowed = choose(
+        offer(off_track), Mode.BASELINE, where, known, Selection.read(include=[off_track], allow_off_track=True)
+    )
     assert names(allowed) == [off_track]
-    assert names(choose(offer(off_track), Mode.BASELINE, where, known, allow_off_track=True)) == []
-    promised = choose(offer(off_track), Mode.HOTPATCH_ONLY, where, known, include=[off_track], allow_off_track=True)
+    assert names(choose(offer(off_track), Mode.BASELINE, where, known, Selection.read(allow_off_track=True))) == []
+    promised = choose(
+        offer(off_track), Mode.HOTPATCH_ONLY, where, known, Selection.read(include=[off_track], allow_off_track=True)
+    )
     assert names(promised) == []
 
 
@@ -171,15 +176,19 @@ def test_an_update_offered_again_after_success_is_recognised() -> None:
 
 def test_include_and_exclude() -> None:
     where, known = server("2025-12-20", 7092)
-    assert names(choose(offer("KB5072014"), "hotpatch_only", where, known, exclude=["5072014"])) == []
-    assert names(choose(offer("KB5072014"), "hotpatch_only", where, known, include=["KB890830"])) == []
-    assert names(choose(offer("KB5072014"), "hotpatch_only", where, known, include=["kb5072014"])) == ["KB5072014"]
-    assert names(choose(offer("KB890830"), "baseline", where, known, include=["KB890830"])) == ["KB890830"]
-    assert names(choose(offer("KB890830"), "hotpatch_only", where, known, include=["KB890830"])) == []
+    assert names(choose(offer("KB5072014"), "hotpatch_only", where, known, Selection.read(exclude=["5072014"]))) == []
+    assert names(choose(offer("KB5072014"), "hotpatch_only", where, known, Selection.read(include=["KB890830"]))) == []
+    assert names(choose(offer("KB5072014"), "hotpatch_only", where, known, Selection.read(include=["kb5072014"]))) == [
+        "KB5072014"
+    ]
+    assert names(choose(offer("KB890830"), "baseline", where, known, Selection.read(include=["KB890830"]))) == [
+        "KB890830"
+    ]
+    assert names(choose(offer("KB890830"), "hotpatch_only", where, known, Selection.read(include=["KB890830"]))) == []
     with pytest.raises(InvalidInput, match="both lists"):
-        choose([], "baseline", where, known, include=["KB5072014"], exclude=["5072014"])
+        choose([], "baseline", where, known, Selection.read(include=["KB5072014"], exclude=["5072014"]))
     with pytest.raises(InvalidInput, match="is not a KB"):
-        choose([], "baseline", where, known, include=["*"])
+        choose([], "baseline", where, known, Selection.read(include=["*"]))
 
 
 def test_kbs_of_any_writing() -> None:

@@ -19,6 +19,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.auth imp
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.control import ControlServer
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.listener import Listener
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.service import Service
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.web import WebListener
 
 # A round over all machines costs time: with many of them the rounds come less often. Between the rounds a machine
 # that was just spoken to is looked after at once.
@@ -33,11 +34,12 @@ class TooManyServers(Exception):
 
 @dataclass(frozen=True)
 class Doors:
-    """The two listeners of one machine."""
+    """The two listeners of one machine, and that of its web site."""
 
     service: Service
     http: Listener
     https: Listener
+    web: WebListener | None = None
 
 
 class WireServer:
@@ -61,7 +63,9 @@ class WireServer:
             http, https = (
                 Listener(service, self._accounts, world.advance, touched, context) for context in (None, tls)
             )
-            self.doors[name] = Doors(service, http, https)
+            site = machine.web_site
+            web = None if site is None else WebListener(machine, site, world.advance)
+            self.doors[name] = Doors(service, http, https, web)
         self.control = ControlServer(world)
         self.control.moved = self._moved
         self.arm = arm
@@ -95,6 +99,8 @@ class WireServer:
         for doors in self.doors.values():
             doors.http.stop()
             doors.https.stop()
+            if doors.web is not None:
+                doors.web.stop()
         self._accounts.remove()
 
     def _something_is_due_earlier(self) -> None:
@@ -136,6 +142,8 @@ class WireServer:
         restarted = doors.service.forget_after_boot()
         await doors.http.follow(restarted=restarted)
         await doors.https.follow(restarted=restarted)
+        if doors.web is not None:
+            await doors.web.follow()
 
 
 def _allow_files(needed: int) -> None:
