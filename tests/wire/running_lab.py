@@ -59,6 +59,7 @@ class RunningLab:
     control: str
     ca_file: Path
     servers: dict[str, LabServer]
+    azure: dict[str, Any]
 
     @property
     def inventory(self) -> Path:
@@ -86,6 +87,21 @@ class RunningLab:
     def break_server(self, name: str, **fault: Any) -> None:
         """Plant a fault."""
         self.ask(f"/servers/{name}/faults", fault)
+
+    def break_azure(self, kind: str, **settings: Any) -> None:
+        """Plant a fault on Azure's side."""
+        self.ask("/azure/faults", {"kind": kind, **settings})
+
+    def mend_azure(self) -> None:
+        """Take all faults of Azure's side away, and the record of its exchanges."""
+        for path in ("/azure/faults", "/azure/record"):
+            request = urllib.request.Request(self.control + path, method="DELETE")
+            urllib.request.urlopen(request, timeout=30).close()
+
+    def exchanges(self, *, writes: bool = False) -> list[dict[str, Any]]:
+        """What Azure was asked and answered, in order."""
+        found: list[dict[str, Any]] = self.ask(f"/azure/record{'?writes=1' if writes else ''}")["exchanges"]
+        return found
 
 
 def lab_environment() -> dict[str, str]:
@@ -125,7 +141,7 @@ def running_lab(fleet: Mapping[str, Any] | Path, folder: Path, *options: str) ->
             time.sleep(0.05)
         facts = json.loads(ready.read_text(encoding="utf-8"))
         servers = {name: LabServer(name, **row) for name, row in facts["servers"].items()}
-        yield RunningLab(folder, process.pid, facts["control"], Path(facts["ca_file"]), servers)
+        yield RunningLab(folder, process.pid, facts["control"], Path(facts["ca_file"]), servers, facts["azure"])
         complaints = (folder / "lab.log").read_text(errors="replace")
         assert "Traceback" not in complaints, complaints
     finally:

@@ -18,7 +18,11 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm.azure import Azure
-from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm.exchange import ArmAnswer, ArmRequest
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm.exchange import (
+    CONTENT_TYPE,
+    ArmAnswer,
+    ArmRequest,
+)
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.wire.http import (
     HttpConnection,
     HttpRequest,
@@ -113,5 +117,4 @@ class ArmServer:
 
 def _response(answer: ArmAnswer) -> HttpResponse:
     body = b"" if answer.document is None else json.dumps(answer.document).encode()
-    content_type = "application/json; charset=utf-8" if body else ""
-    return HttpResponse(answer.status, body, content_type, tuple(answer.headers.items()))
+    return HttpResponse(answer.status, body, CONTENT_TYPE if body else "", tuple(answer.headers.items()))

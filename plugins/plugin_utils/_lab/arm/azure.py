@@ -22,6 +22,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm import (
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm.arm_faults import ARM_FAULTS, ArmFault, ArmFaults
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm.client_certificate import ClientCertificate
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm.exchange import (
+    CONTENT_TYPE,
     ArmAnswer,
     ArmRefusal,
     ArmRequest,
@@ -231,6 +232,7 @@ class Azure:
     def _keep(self, request: ArmRequest, answer: ArmAnswer, action: str, is_write: bool) -> None:
         query = "&".join(f"{key}={value}" for key, value in request.query.items())
         headers = {key: value for key, value in request.headers.items() if key != "authorization"}
+        kept = {**answer.headers, **({} if answer.document is None else {"Content-Type": CONTENT_TYPE})}
         self.record.append(
             {
                 "time": self.timeline.now().isoformat(),
@@ -244,7 +246,7 @@ class Azure:
                     "headers": headers,
                     "body": request.body,
                 },
-                "response": {"status": answer.status, "headers": dict(answer.headers), "body": answer.document},
+                "response": {"status": answer.status, "headers": kept, "body": answer.document},
             }
         )
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+CONTENT_TYPE = "application/json; charset=utf-8"
+
 
 @dataclass(frozen=True)
 class ArmRequest:
