@@ -57,7 +57,7 @@ def stored(name: str) -> list[dict[str, Any]]:
 
 
 def compare_or_store(name: str, exchanges: list[dict[str, Any]]) -> None:
-    """Hold what was recorded now against the repository's recording."""
+    """Hold the requests recorded now against those of the repository's recording."""
     if os.environ.get(RECORD):
         lines = [json.dumps(item, ensure_ascii=False, sort_keys=True) for item in exchanges]
         (FOLDER / f"{name}.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
@@ -66,8 +66,8 @@ def compare_or_store(name: str, exchanges: list[dict[str, Any]]) -> None:
 
 
 def _distinct(exchanges: Iterable[dict[str, Any]]) -> list[str]:
-    """Without repetitions: how often an operation is looked at is a matter of time."""
-    return sorted({json.dumps([item["request"], item["response"]], sort_keys=True) for item in exchanges})
+    """The requests without their repetitions: how often something is looked at, and what shows, is a matter of time."""
+    return sorted({json.dumps(item["request"], sort_keys=True) for item in exchanges})
 
 
 def contract_folder() -> Path | None:
