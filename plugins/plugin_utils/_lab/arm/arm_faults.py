@@ -83,9 +83,9 @@ class ArmFaults:
             if name not in settings:
                 raise FaultError(f"fault {kind} has no setting {name!r}.")
             default = settings[name]
-            wanted: Any = (
-                int if name in ("times", "after") else (int, float) if isinstance(default, float) else type(default)
-            )
+            wanted: tuple[type, ...] = (int, float) if isinstance(default, float) else (type(default),)
+            if name in ("times", "after"):
+                wanted = (int,)
             if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
                 raise FaultError(f"fault {kind}: {name!r} cannot be {value!r}.")
             settings[name] = value

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -135,12 +136,10 @@ class Azure:
 
     def answer(self, request: ArmRequest) -> ArmAnswer:
         """Answer one request, and keep both."""
-        action = ""
-        is_write = False
+        if (without_login := self._without_login(request)) is not None:
+            return without_login
         try:
-            if (without_login := self._without_login(request)) is not None:
-                return without_login
-            answer, action, is_write, request = self._answer(request)
+            answer, request = self._answer(request)
         except ArmRefusal as refusal:
             answer = refusal.answer
         answer = answer.also(
@@ -149,7 +148,7 @@ class Azure:
                 "x-ms-correlation-request-id": request.headers.get("x-ms-correlation-request-id") or str(uuid.uuid4()),
             }
         )
-        self._keep(request, answer, action, is_write)
+        self._keep(request, answer)
         return answer
 
     def _without_login(self, request: ArmRequest) -> ArmAnswer | None:
@@ -166,14 +165,12 @@ class Azure:
             return self.logins.token(parts[0], request.body if isinstance(request.body, dict) else {})
         return None
 
-    def _answer(self, request: ArmRequest) -> tuple[ArmAnswer, str, bool, ArmRequest]:
+    def _answer(self, request: ArmRequest) -> tuple[ArmAnswer, ArmRequest]:
         if self.faults.striking("*", request.path, "tokens_revoked") is not None:
             self.logins.revoke_all()
         principal = self.logins.principal_of(request.headers, self._login)
         route, names = TABLE.find(request)
-        request = ArmRequest(
-            request.method, request.path, request.query, request.headers, request.body, request.origin, names, principal
-        )
+        request = replace(request, names=names, principal=principal)
         subscription = names.get("subscription", "")
         if subscription and subscription.lower() != self.side.settings.subscription_id.lower():
             raise ArmRefusal(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
@@ -191,9 +188,7 @@ class Azure:
             answer = refusal.answer
         if fault is not None:
             answer = _spoilt(fault, answer)
-        return ArmAnswer(
-            answer.status, answer.document, {**answer.headers, **left}, answer.lost, answer.delay
-        ), route.action, route.is_write, request  # fmt: skip
+        return replace(answer, headers={**answer.headers, **left}), request
 
     def _refuse(self, fault: ArmFault, route: Route, request: ArmRequest, subscription: str) -> None:
         """Faults that keep the request from being carried out."""
@@ -229,16 +224,18 @@ class Azure:
         if fault.kind == "operation_lost":
             self.operations.forget_all()
 
-    def _keep(self, request: ArmRequest, answer: ArmAnswer, action: str, is_write: bool) -> None:
+    def _keep(self, request: ArmRequest, answer: ArmAnswer) -> None:
+        """A write is what was sent as one, whatever became of it."""
+        route = TABLE.operation(request)
         query = "&".join(f"{key}={value}" for key, value in request.query.items())
         headers = {key: value for key, value in request.headers.items() if key != "authorization"}
         kept = {**answer.headers, **({} if answer.document is None else {"Content-Type": CONTENT_TYPE})}
         self.record.append(
             {
                 "time": self.timeline.now().isoformat(),
-                "action": action,
+                "action": route.action if route else "",
                 "principal": request.principal,
-                "write": is_write,
+                "write": route.is_write if route else request.method not in ("GET", "HEAD"),
                 "lost": answer.lost,
                 "request": {
                     "method": request.method,
@@ -328,7 +325,7 @@ def _spoilt(fault: ArmFault, answer: ArmAnswer) -> ArmAnswer:
     if fault.kind == "unavailable":
         return _unavailable().answer
     if fault.kind == "answer_lost":
-        return ArmAnswer(answer.status, answer.document, answer.headers, lost=True)
+        return replace(answer, lost=True)
     if fault.kind == "slow":
-        return ArmAnswer(answer.status, answer.document, answer.headers, delay=fault.settings["seconds"])
+        return replace(answer, delay=fault.settings["seconds"])
     return answer

@@ -66,6 +66,17 @@ class RouteTable:
     def __init__(self, routes: Sequence[Route]) -> None:
         self._routes = [(route, route.pattern) for route in routes]
 
+    def operation(self, request: ArmRequest) -> Route | None:
+        """The operation of a method and a path, in whatever API version."""
+        return next(
+            (
+                route
+                for route, pattern in self._routes
+                if route.method == request.method and pattern.fullmatch(request.path)
+            ),
+            None,
+        )
+
     def find(self, request: ArmRequest) -> tuple[Route, dict[str, str]]:
         """The operation a request asks for, and what varies in its path.
 
