@@ -56,10 +56,11 @@ def fresh() -> Iterator[str]:
 
 
 def writes(lab: RunningLab) -> list[str]:
-    """Method and kind of every write, in order."""
+    """Method and kind of every write whose sender was known, in order."""
     return [
         f"{item['request']['method']} {'profile' if 'licenseProfiles' in item['request']['url'] else 'machine'}"
         for item in lab.exchanges(writes=True)
+        if item["response"]["status"] != 401
     ]
 
 
