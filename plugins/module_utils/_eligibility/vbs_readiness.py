@@ -427,7 +427,7 @@ def obstacles(reading: Mapping[str, Any], demand: Demand, changed: Collection[st
             "registry": "It is turned off in the registry.",
         }.get(demand.by, "Nobody asks for it: neither a policy nor the registry, nor a service that needs it.")
         found.append(Obstacle("not_asked_for", words))
-    found += [_missing(item) for item in hardware_of(reading, demand) if item.needed and item.state != YES]
+    found += [_missing(item) for item in _lacking(hardware_of(reading, demand))]
     due = restart_required(reading, demand, changed)
     if due and demand.enabled:
         found.append(Obstacle("restart", "The server has not been restarted since it was turned on."))
@@ -444,6 +444,13 @@ def obstacles(reading: Mapping[str, Any], demand: Demand, changed: Collection[st
     return tuple(found)
 
 
+def _lacking(items: Sequence[Item]) -> list[Item]:
+    """What is needed and not there for sure; SLAT shows only where virtualization does."""
+    lacking = [item for item in items if item.needed and item.state != YES]
+    hidden = any(item.code == "virtualization" for item in lacking)
+    return [item for item in lacking if not (hidden and item.code == "slat" and item.state == UNKNOWN)]
+
+
 def _missing(item: Item) -> Obstacle:
     fixes = {
         "uefi": "It starts from BIOS firmware: convert it to UEFI, a virtual machine to generation 2.",
@@ -454,9 +461,11 @@ def _missing(item: Item) -> Obstacle:
     }
     if item.state == NO:
         return Obstacle(item.code, f"{fixes[item.code]} ({item.evidence})", hardware=True)
-    return Obstacle(
-        item.code, f"Whether there is {item.words} could not be read ({item.evidence}).", hardware=True, unknown=True
-    )
+    unread = {
+        # Asked of a virtual machine while it is off, Windows often answers with nothing.
+        "virtualization": "Whether virtualization is offered does not show",
+    }.get(item.code, f"Whether there is {item.words} could not be read")
+    return Obstacle(item.code, f"{unread} ({item.evidence}).", hardware=True, unknown=True)
 
 
 def risks(reading: Mapping[str, Any]) -> tuple[Risk, ...]:
