@@ -117,6 +117,16 @@ def test_a_deferral_holds_releases_back_and_a_pause_holds_all() -> None:
     assert os_updates(Rehearsal(policy={"PauseQualityUpdatesStartTime": "2025-11-01"})) == now
 
 
+def test_windows_reads_what_the_account_may_not() -> None:
+    key = r"HKLM\SOFTWARE\Policies\Microsoft\Windows"
+    server = Rehearsal(level=BEHIND, policy={"AUOptions": 4}, faults=[{"kind": "registry_denied", "key": key}])
+    assert found(server) and server.machine.automatic_updates.scheduled
+    update = next(offer for offer in server.machine.updates.search(ALL, 0) if offer.needs_restart)
+    server.machine.updates.begin_install(update, "r1", lambda _done: None)
+    server.let_pass(3600)
+    assert server.machine.updates.restart_pending
+
+
 # ---- restarts
 
 
