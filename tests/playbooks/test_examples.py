@@ -35,6 +35,7 @@ SERVERS = [
     {"name": "app01", "level": "KB5072014", "restart_pending": ["component_based_servicing"]},
     {"name": "off01", "network": "closed"},
     # Servers of plugins that are no part of the month's story.
+    {"name": "back01", "level": "KB5072014", "groups": ["apart"]},
     {"name": "vbs01", "level": "KB5072014", "groups": ["apart"], "vbs": 0},
     {"name": "pol01", "level": "KB5072014", "groups": ["apart"], "policy": {"AUOptions": 4, "NoAutoUpdate": 0}},
 ]
@@ -85,6 +86,10 @@ def story() -> list[dict[str, Any]]:
         play_of("month_report", MONTH, role("assess", tasks_from="read_again.yml")),
         play_of("outcome", MONTH),
         play_of("update_policy", "pol01"),
+        play_of("rollback", "back01", post_tasks=[
+            {"name": "Keep the plan", "ansible.builtin.set_fact": {"roll_back_plan": "{{ plan }}"}}]),
+        play_of("rollback_overview", "back01"),
+        play_of("rollback_outcomes", "back01"),
         play_of("vbs", "vbs01"),
         play_of("one_first", "vbs01"),
     ]  # fmt: skip
@@ -158,6 +163,9 @@ CHANGING = {
     "Restart if an update waits for it, and prove it": "app01",
     "Download updates, install none, and never restart by itself": "pol01",
     "Take updates from an update server": "pol01",
+    "Take it off; nothing restarts yet": "back01",
+    "Restart the server without it": "back01",
+    "Prove that it is off, and hold it back": "back01",
     "Turn virtualization-based security on, with the next restart": "vbs01",
 }
 END = "End this server's play as its outcome says"
@@ -208,6 +216,8 @@ def test_the_examples_tell_a_true_story(twice: tuple[Told, Told]) -> None:
     for stage in ("record", "ask", "boot", "settle", "services"):
         assert stage in stages
     assert "This wave: web01." in first.text("Ask whether this wave may start")
+    assert "back to KB5066835" in first.text("Show the rollback plans of all servers of the play")
+    assert "was taken off before" in second.text("Show what came of the rollback")
     assert first.outcomes == {"web01": "hotpatched", "web02": "hotpatched", "app01": "current", "off01": "unreachable"}
     assert second.outcomes == {"web01": "current", "web02": "current", "app01": "current", "off01": "unreachable"}
 

@@ -26,7 +26,7 @@ import yaml
 
 from tests.wire.running_lab import RunningLab, running_lab
 
-PASSWORDS = {name: f"Planted-{name}-Pa55word" for name in ("web01", "web02", "now01", "off01", "pol01", "vbs01")}
+PASSWORDS = {name: f"Planted-{name}-Pa55word" for name in ("web01", "web02", "now01", "off01", "back01", "pol01", "vbs01")}
 WRONG_PASSWORD = "Planted-wrong-Pa55word"
 
 FLEET = {
@@ -36,6 +36,7 @@ FLEET = {
         {"name": "web02", "level": "KB5068966", "password": PASSWORDS["web02"]},
         {"name": "now01", "level": "KB5072014", "password": PASSWORDS["now01"]},
         {"name": "off01", "network": "closed", "password": PASSWORDS["off01"]},
+        {"name": "back01", "level": "KB5072014", "password": PASSWORDS["back01"]},
         {"name": "pol01", "level": "KB5072014", "password": PASSWORDS["pol01"]},
         {"name": "vbs01", "vbs": 0, "level": "KB5062553", "secure_boot": False, "password": PASSWORDS["vbs01"]},
     ],
@@ -74,6 +75,14 @@ TASKS = [
     Task("read with a wrong date", "host_info", "now01", {"as_of": "2025-12-32"}),
     Task("allow what goes with another mode", "updates", "now01", {**DAY, "allow_off_track": True}),
     Task("restart without any time", "restart", "now01", {"timeout": 0}),
+    Task("plan a rollback", "rollback", "back01", {**DAY, "plan_only": True, "cves": {"KB5072014": ["CVE-2025-1"]}}),
+    Task("roll back in check mode", "rollback", "back01", DAY, check=True),
+    Task("roll back what is not there", "rollback", "back01", {**DAY, "kb": "KB5068840"}),
+    Task("roll back what lies below", "rollback", "back01", {**DAY, "what": "baseline"}),
+    Task("roll back", "rollback", "back01", DAY),
+    Task("roll back again", "rollback", "back01", DAY),
+    Task("finish before the restart", "rollback", "back01", {**DAY, "phase": "finish"}),
+    Task("roll back with a wrong password", "rollback", "back01", DAY, wrong_password=True),
     Task("set the policy", "update_policy", "pol01", {"automatic_updates": "download", "exclude_drivers": True}),
     Task("set the policy again", "update_policy", "pol01", {"automatic_updates": "download"}),
     Task(
@@ -254,6 +263,14 @@ def test_the_tasks_did_what_their_names_say(fronts: dict[str, Front]) -> None:
         assert results["install one that is not due"]["kbs_installed"] == []
         assert results["install under a name"]["kbs_installed"] == ["KB5072014"]
         assert results["install again under that name"]["changed"] is False
+        assert results["plan a rollback"]["plan"]["cves_open_again"] == ["CVE-2025-1"]
+        assert results["roll back in check mode"]["changed"] is True
+        assert results["roll back what is not there"]["plan"]["status"] == "nothing"
+        assert results["roll back what lies below"]["error"]["code"] == "not_the_latest"
+        assert results["roll back"]["changed"] is True
+        assert results["roll back again"]["changed"] is False
+        assert results["finish before the restart"]["error"]["code"] == "restart_pending"
+        assert front.lab.state("back01")["restarts"] == []
         assert results["restart when none is pending"]["changed"] is False
         assert results["restart in check mode"]["changed"] is True
         assert [each["kb"] for each in front.lab.state("web01")["installs"]] == ["KB5072014"]
