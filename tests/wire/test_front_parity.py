@@ -26,7 +26,9 @@ import yaml
 
 from tests.wire.running_lab import RunningLab, running_lab
 
-PASSWORDS = {name: f"Planted-{name}-Pa55word" for name in ("web01", "web02", "now01", "off01", "back01", "pol01", "vbs01")}
+PASSWORDS = {
+    name: f"Planted-{name}-Pa55word" for name in ("web01", "web02", "now01", "off01", "back01", "pol01", "vbs01")
+}
 WRONG_PASSWORD = "Planted-wrong-Pa55word"
 
 FLEET = {
