@@ -37,7 +37,7 @@ SERVERS = [
     # Servers of plugins that are no part of the month's story.
     {"name": "back01", "level": "KB5072014", "groups": ["apart"]},
     {"name": "vbs01", "level": "KB5072014", "groups": ["apart"], "vbs": 0},
-    {"name": "pol01", "level": "KB5072014", "groups": ["apart"], "policy": {"AUOptions": 4, "NoAutoUpdate": 0}},
+    {"name": "pol01", "level": "KB5072014", "groups": ["apart"], "policy": {"AlwaysAutoRebootAtScheduledTime": 1}},
 ]
 APART = {str(server["name"]) for server in SERVERS if "apart" in server.get("groups", ())}
 MONTH = "all:!apart"
