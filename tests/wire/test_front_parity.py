@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.receipts import check_receipt
 from tests.wire.running_lab import RunningLab, running_lab
 
 PASSWORDS = {
@@ -65,6 +66,8 @@ TASKS = [
     Task("install in check mode", "updates", "web01", DAY, check=True),
     Task("install", "updates", "web01", DAY),
     Task("install again", "updates", "web01", DAY),
+    Task("read the history", "update_history_info", "web01", {**DAY, "since": "2025-11-01"}),
+    Task("read the history in check mode", "update_history_info", "web01", {**DAY, "limit": 5}, check=True),
     Task("install one that is not due", "updates", "web02", {**DAY, "include": ["KB5072033"]}),
     Task("install under a name", "updates", "web02", {**DAY, "run_id": "by-name"}),
     Task("install again under that name", "updates", "web02", {**DAY, "run_id": "by-name"}),
@@ -248,6 +251,18 @@ def test_both_fronts_give_one_result(fronts: dict[str, Front], task: Task) -> No
     assert bad_action == bad_module
 
 
+def test_every_receipt_is_as_its_schema_says(fronts: dict[str, Front]) -> None:
+    receipts = [
+        result["receipt"]
+        for front in fronts.values()
+        for task, result in zip(TASKS, front.results.values(), strict=True)
+        if task.module == "updates" and "receipt" in result
+    ]
+    assert len(receipts) > 8
+    for receipt in receipts:
+        check_receipt(receipt)
+
+
 def test_the_tasks_did_what_their_names_say(fronts: dict[str, Front]) -> None:
     """Equal results could be equally empty; so what they must say is said here once."""
     for front in fronts.values():
@@ -261,6 +276,10 @@ def test_the_tasks_did_what_their_names_say(fronts: dict[str, Front]) -> None:
         assert results["install"]["changed"] is True
         assert results["install"]["kbs_installed"] == ["KB5072014"]
         assert results["install again"]["changed"] is False
+        assert results["read the history"]["history"][0]["kb"] == "KB5072014"
+        assert results["read the history"]["source"] == "windows_update"
+        assert results["read the history in check mode"]["source"] == "event_log"
+        assert len(results["read the history in check mode"]["history"]) == 5
         assert results["install one that is not due"]["changed"] is False
         assert results["install one that is not due"]["kbs_installed"] == []
         assert results["install under a name"]["kbs_installed"] == ["KB5072014"]
