@@ -385,7 +385,8 @@ def writes_for(option: str, given: Any) -> Writes:
     if setting.kind == "weeks":
         return {name.lower(): 1 if week in given else None for week, name in zip(_WEEKS, setting.main, strict=True)}
     data: Raw = setting.choices[given] if setting.kind == "choice" else int(given) if setting.kind == "bool" else given
-    return {name.lower(): data for name in setting.main} | {name.lower(): 1 for name in setting.flags}
+    written: Writes = {name.lower(): data for name in setting.main}
+    return written | {name.lower(): 1 for name in setting.flags}
 
 
 def target(wanted: Mapping[str, Any], not_configured: list[str], values: Mapping[str, Raw]) -> dict[str, Raw]:
