@@ -264,7 +264,7 @@ def _uefi(reading: Mapping[str, Any]) -> Item:
 
 def _secure_boot(reading: Mapping[str, Any], demand: Demand) -> Item:
     secure = (reading.get("firmware") or {}).get("secure_boot")
-    shown = {True: "on", False: "off"}.get(secure, UNKNOWN)
+    shown = "on" if secure is True else "off" if secure is False else UNKNOWN
     # Bit 0 asks for Secure Boot; what is neither 1 nor 3 asks for nothing that is known.
     needed = bool((demand.required or 0) & 1)
     return Item("secure_boot", "Secure Boot", _three(secure), f"Secure Boot {shown}", needed)
@@ -510,7 +510,7 @@ def _no_boot(reading: Mapping[str, Any], build: Build | None) -> Risk | None:
         virtual.state,
         _generation_2(virtual, _uefi(reading)).state,
         untrusted,
-        {True: NO, False: YES}.get(reading.get("hyper_v"), UNKNOWN),
+        _three(None if reading.get("hyper_v") is None else not reading["hyper_v"]),
     )
     if NO in states:
         return None
