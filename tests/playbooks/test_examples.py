@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.msi import make_package
 from demo.lab_process import LabProcess
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
@@ -37,6 +38,8 @@ SERVERS = [
     # Servers of plugins that are no part of the month's story.
     {"name": "back01", "level": "KB5072014", "groups": ["apart"]},
     {"name": "vbs01", "level": "KB5072014", "groups": ["apart"], "vbs": 0},
+    {"name": "arc01", "level": "KB5072014", "groups": ["apart"], "arc": "none", "enrolled": False,
+     "vars": {"vault_arc_secret": "Lab-onboarding-secret-1"}},
     {"name": "pol01", "level": "KB5072014", "groups": ["apart"], "policy": {"AlwaysAutoRebootAtScheduledTime": 1}},
 ]
 APART = {str(server["name"]) for server in SERVERS if "apart" in server.get("groups", ())}
@@ -76,6 +79,7 @@ def story() -> list[dict[str, Any]]:
 
     return [
         play_of("restart", "app01"),
+        play_of("health_check", "app01"),
         play_of("host_info", "web01:app01"),
         play_of("month_plan", MONTH, role("assess")),
         play_of("server_records", MONTH),
@@ -86,6 +90,7 @@ def story() -> list[dict[str, Any]]:
         play_of("month_report", MONTH, role("assess", tasks_from="read_again.yml")),
         play_of("outcome", MONTH),
         play_of("update_policy", "pol01"),
+        play_of("arc_agent", "arc01"),
         play_of("rollback", "back01", post_tasks=[
             {"name": "Keep the plan", "ansible.builtin.set_fact": {"roll_back_plan": "{{ plan }}"}}]),
         play_of("rollback_overview", "back01"),
@@ -128,6 +133,8 @@ class Told:
 def tell(lab: LabProcess, folder: Path) -> Told:
     """Run the story from a folder of its own, as somebody who tries the examples would."""
     folder.mkdir()
+    (folder / "files").mkdir()
+    (folder / "files" / "AzureConnectedMachineAgent.msi").write_bytes(make_package("1.61.03319.2737"))
     playbook = folder / "examples.yml"
     playbook.write_text(yaml.safe_dump(story(), sort_keys=False), encoding="utf-8")
     # Only the roles take these; an example is run with the values that are printed in it.
@@ -163,6 +170,9 @@ CHANGING = {
     "Restart if an update waits for it, and prove it": "app01",
     "Download updates, install none, and never restart by itself": "pol01",
     "Take updates from an update server": "pol01",
+    "Install the agent that was tested, uploaded from the controller": "arc01",
+    "Connect the server with a service principal": "arc01",
+    "Let only the monitoring agent be installed as an extension": "arc01",
     "Take it off; nothing restarts yet": "back01",
     "Restart the server without it": "back01",
     "Prove that it is off, and hold it back": "back01",
@@ -215,6 +225,8 @@ def test_the_examples_tell_a_true_story(twice: tuple[Told, Told]) -> None:
     stages = first.text("Show how long each stage took")
     for stage in ("record", "ask", "boot", "settle", "services"):
         assert stage in stages
+    came_to = first.text("Show what each check came to")
+    assert "run again" in came_to and "cmd.exe ended with 0" in came_to and "W32Time runs" in came_to
     assert "This wave: web01." in first.text("Ask whether this wave may start")
     assert "back to KB5066835" in first.text("Show the rollback plans of all servers of the play")
     assert "was taken off before" in second.text("Show what came of the rollback")

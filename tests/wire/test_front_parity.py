@@ -45,6 +45,8 @@ FLEET = {
     ],
 }
 DAY = {"as_of": "2025-12-20"}
+CHECKS = [{"kind": "command", "program": "hostname"}, {"kind": "service", "service": "W32Time", "start_mode": "auto"}]
+BEFORE = {"version": 1, "services": ["W32Time", "Dhcp"], "checks": [], "boot_time": None}
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,10 @@ TASKS = [
     Task("install again under that name", "updates", "web02", {**DAY, "run_id": "by-name"}),
     Task("restart when none is pending", "restart", "now01", {}),
     Task("restart in check mode", "restart", "now01", {"only_if_pending": False}, check=True),
+    Task("configure the Arc agent", "arc_agent", "web02", {"state": "installed", "incoming_connections": False}),
+    Task("configure the Arc agent again", "arc_agent", "web02", {"state": "installed", "incoming_connections": False}),
+    Task("disconnect in check mode", "arc_agent", "now01", {"state": "absent", "force_local_only": True}, check=True),
+    Task("want it in another resource group", "arc_agent", "now01", {"resource_group": "rg-elsewhere"}),
     Task("read with a wrong password", "host_info", "now01", DAY, wrong_password=True),
     Task("install with a wrong password", "updates", "now01", DAY, wrong_password=True),
     Task("restart with a wrong password", "restart", "now01", {}, wrong_password=True),
@@ -80,6 +86,10 @@ TASKS = [
     Task("read with a wrong date", "host_info", "now01", {"as_of": "2025-12-32"}),
     Task("allow what goes with another mode", "updates", "now01", {**DAY, "allow_off_track": True}),
     Task("restart without any time", "restart", "now01", {"timeout": 0}),
+    Task("record what runs", "health_check", "now01", {"mode": "record", "services": ["Spooler"], "checks": CHECKS}),
+    Task("prove it", "health_check", "now01", {"checks": CHECKS, "before": BEFORE}),
+    Task("prove what is not so", "health_check", "now01", {"checks": [{"kind": "tcp", "port": 1}], "timeout": 1}),
+    Task("record with a wrong password", "health_check", "now01", {"mode": "record"}, wrong_password=True),
     Task("plan a rollback", "rollback", "back01", {**DAY, "plan_only": True, "cves": {"KB5072014": ["CVE-2025-1"]}}),
     Task("roll back in check mode", "rollback", "back01", DAY, check=True),
     Task("roll back what is not there", "rollback", "back01", {**DAY, "kb": "KB5068840"}),
@@ -218,7 +228,7 @@ def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Front
 #: Keys that hold a moment, a duration, an id or a count that no two runs share.
 _MOMENTS = {
     "last_boot", "local_time", "clock_skew_seconds", "boot_time_before", "boot_time_after", "run_id", "stages",
-    "traffic", "started", "finished", "seconds", "last_heartbeat",
+    "traffic", "started", "finished", "seconds", "seconds_before", "attempts", "last_heartbeat",
 }  # fmt: skip
 #: What Ansible adds: the options as given (they differ, the module's say the address) and what it says of itself.
 _ANSIBLE = {"invocation", "warnings", "deprecations", "ansible_facts", "exception", "unreachable", "failed"}
@@ -283,6 +293,10 @@ def test_the_tasks_did_what_their_names_say(fronts: dict[str, Front]) -> None:
         assert results["install one that is not due"]["changed"] is False
         assert results["install one that is not due"]["kbs_installed"] == []
         assert results["install under a name"]["kbs_installed"] == ["KB5072014"]
+        assert results["configure the Arc agent"]["settings"]["incomingconnections.enabled"] == "false"
+        assert results["configure the Arc agent again"]["changed"] is False
+        assert [step["kind"] for step in results["disconnect in check mode"]["steps"]] == ["disconnect_local", "uninstall"]
+        assert results["want it in another resource group"]["error"]["code"] == "other_resource_group"
         assert results["install again under that name"]["changed"] is False
         assert results["plan a rollback"]["plan"]["cves_open_again"] == ["CVE-2025-1"]
         assert results["roll back in check mode"]["changed"] is True
@@ -293,6 +307,9 @@ def test_the_tasks_did_what_their_names_say(fronts: dict[str, Front]) -> None:
         assert results["finish before the restart"]["error"]["code"] == "restart_pending"
         assert front.lab.state("back01")["restarts"] == []
         assert results["restart when none is pending"]["changed"] is False
+        assert results["record what runs"]["record"]["services_not_running"] == ["Spooler"]
+        assert results["record what runs"]["passed"] == results["prove it"]["passed"] == "yes"
+        assert results["prove what is not so"]["error"]["code"] == "unhealthy"
         assert results["restart in check mode"]["changed"] is True
         assert [each["kb"] for each in front.lab.state("web01")["installs"]] == ["KB5072014"]
         assert [each["kb"] for each in front.lab.state("web02")["installs"]] == ["KB5072014"]
