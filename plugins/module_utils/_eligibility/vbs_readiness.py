@@ -452,15 +452,21 @@ def _lacking(items: Sequence[Item]) -> list[Item]:
 
 
 def _missing(item: Item) -> Obstacle:
-    fixes = {
-        "uefi": "It starts from BIOS firmware: convert it to UEFI, a virtual machine to generation 2.",
-        "secure_boot": "Secure Boot is required and off: turn it on in the firmware or the virtual machine's settings.",
-        "dma_protection": "DMA protection is required and not there: turn the IOMMU on, or require Secure Boot alone.",
-        "virtualization": "No virtualization is offered: turn it on in the firmware, or let the host offer it.",
-        "slat": "The processor has no second level address translation.",
-    }
+    missing, fix = {
+        "uefi": ("It starts from BIOS firmware", "convert it to UEFI, a virtual machine to generation 2"),
+        "secure_boot": (
+            "Secure Boot is required and off",
+            "turn it on in the firmware or the virtual machine's settings",
+        ),
+        "dma_protection": (
+            "DMA protection is required and not there",
+            "turn the IOMMU on, or require Secure Boot alone",
+        ),
+        "virtualization": ("No virtualization is offered", "turn it on in the firmware, or let the host offer it"),
+        "slat": ("The processor has no second level address translation", "another machine is needed"),
+    }[item.code]
     if item.state == NO:
-        return Obstacle(item.code, f"{fixes[item.code]} ({item.evidence})", hardware=True)
+        return Obstacle(item.code, f"{missing} ({item.evidence}): {fix}.", hardware=True)
     unread = {
         # Asked of a virtual machine while it is off, Windows often answers with nothing.
         "virtualization": "Whether virtualization is offered does not show",
