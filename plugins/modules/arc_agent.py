@@ -208,7 +208,7 @@ EXAMPLES = r"""
 - name: Install the agent that was tested, uploaded from the controller
   winops.hotpatch.arc_agent:
     state: installed
-    installer_path: files/AzureConnectedMachineAgent.msi
+    installer_path: "{{ playbook_dir }}/files/AzureConnectedMachineAgent.msi"
 
 - name: Connect the server with a service principal
   winops.hotpatch.arc_agent:

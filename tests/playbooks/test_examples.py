@@ -38,8 +38,7 @@ SERVERS = [
     # Servers of plugins that are no part of the month's story.
     {"name": "back01", "level": "KB5072014", "groups": ["apart"]},
     {"name": "vbs01", "level": "KB5072014", "groups": ["apart"], "vbs": 0},
-    {"name": "arc01", "level": "KB5072014", "groups": ["apart"], "arc": "none", "enrolled": False,
-     "vars": {"vault_arc_secret": "Lab-onboarding-secret-1"}},
+    {"name": "arc01", "groups": ["apart"], "arc": "none", "vars": {"vault_arc_secret": "Lab-onboarding-secret-1"}},
     {"name": "pol01", "level": "KB5072014", "groups": ["apart"], "policy": {"AlwaysAutoRebootAtScheduledTime": 1}},
 ]
 APART = {str(server["name"]) for server in SERVERS if "apart" in server.get("groups", ())}
