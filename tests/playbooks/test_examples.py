@@ -83,6 +83,7 @@ def story() -> list[dict[str, Any]]:
         play_of("month_plan", MONTH, role("assess")),
         play_of("server_records", MONTH),
         play_of("updates", "web01", post_tasks=[kept]),
+        play_of("update_history_info", "web01"),
         {"name": "The hotpatch by its role", "hosts": "web02:app01", "gather_facts": False,
          "tasks": [role("install_updates")]},
         play_of("wave_gate", MONTH, serial=[1, 3]),
@@ -221,6 +222,8 @@ def test_the_examples_tell_a_true_story(twice: tuple[Told, Told]) -> None:
     assert "KB5072014, no restart" in first.text("Plan the month for every server of the play")
     assert "3 of 4" in first.text("Count the servers that were read")
     assert "KB2267602" in first.text("Show what was refused, and why")
+    for kb in ("KB5068966", "KB5072014"):
+        assert kb in first.text("Show the hotpatches and baselines among it")
     stages = first.text("Show how long each stage took")
     for stage in ("record", "ask", "boot", "settle", "services"):
         assert stage in stages

@@ -22,7 +22,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._release.verdicts 
 WSUS = "http://wsus.example.com:8530"
 MANAGED = {"readable": True, "use_wsus": True, "wsus_server": WSUS}
 INSIDE = {**MANAGED, "values": {"DoNotConnectToWindowsUpdateInternetLocations": 1}}
-NOTHING = {"readable": True, "use_wsus": False, "wsus_server": None, "values": {}}
+NOTHING: dict[str, Any] = {"readable": True, "use_wsus": False, "wsus_server": None, "values": {}}
 OFF = {**NOTHING, "values": {"disablewindowsupdateaccess": 1}}
 
 CONFLICTS = [
