@@ -84,6 +84,11 @@ class LabProcess:
         return data
 
     @property
+    def control(self) -> str:
+        """The lab's control address."""
+        return str(self._facts["control"]).rstrip("/")
+
+    @property
     def process_id(self) -> int:
         assert self._process is not None
         return self._process.pid
@@ -91,7 +96,7 @@ class LabProcess:
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Ask the lab's control address: its true state, its record, or a fault to plant."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self._facts["control"].rstrip("/") + path, data=data)
+        request = urllib.request.Request(self.control + path, data=data)
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read())
 

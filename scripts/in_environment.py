@@ -28,8 +28,12 @@ CACHE = CHECKOUT / ".cache"
 
 
 def fingerprint(name: str) -> str:
-    """Hash all that decides what the set holds: its file, the files it includes, and the Python."""
-    digest = hashlib.sha256(sys.version.encode() + sys.prefix.encode())
+    """Hash all that decides what the set holds: its file, the files it includes, and the Python.
+
+    The Python is the one below any environment: called with the environment active, this must not take it for outdated,
+    remove it, and with it the Python that runs this.
+    """
+    digest = hashlib.sha256(sys.version.encode() + sys.base_prefix.encode())
     for included in ("../meta/ee-requirements", "../meta/azure-requirements", *SETS[: SETS.index(name) + 1]):
         digest.update((CHECKOUT / "requirements" / f"{included}.txt").read_bytes())
     return digest.hexdigest()
@@ -58,7 +62,7 @@ def install(name: str, venv: Path) -> None:
     if not done or not all(is_installed(known, venv) for known in done):
         print(f"Making {venv.relative_to(CHECKOUT)} with Python {sys.version.split()[0]} ...", flush=True)
         shutil.rmtree(venv, ignore_errors=True)
-        run_logged([sys.executable, "-m", "venv", str(venv)], log)
+        run_logged([getattr(sys, "_base_executable", sys.executable), "-m", "venv", str(venv)], log)
     print(f"Installing requirements/{name}.txt (once; less than a minute on a good line) ...", flush=True)
     for known in done:
         (venv / f"installed-{known}").unlink(missing_ok=True)

@@ -49,8 +49,8 @@ _VARIABLES = {
     "read": "assess_read",
     "read_after": "assess_read_after",
     "vbs": "enable_vbs_result",
-    "arc": "onboard_arc_state",
-    "enroll": "onboard_enroll_state",
+    "arc": "onboarding_arc",
+    "enroll": "onboarding_enroll",
 }
 
 

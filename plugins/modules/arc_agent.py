@@ -185,6 +185,14 @@ options:
     description: Seconds for each of the download, the installer and the connecting.
     type: int
     default: 900
+  wait_timeout:
+    description: Seconds that the agent is waited for after something was done to it, until it answers or has contact.
+    type: int
+    default: 60
+  poll_interval:
+    description: Seconds between two looks.
+    type: float
+    default: 5
 attributes:
   diff_mode:
     description: Returns the agent's state and settings before and after.
@@ -200,7 +208,7 @@ EXAMPLES = r"""
 - name: Install the agent that was tested, uploaded from the controller
   winops.hotpatch.arc_agent:
     state: installed
-    installer_path: files/AzureConnectedMachineAgent.msi
+    installer_path: "{{ playbook_dir }}/files/AzureConnectedMachineAgent.msi"
 
 - name: Connect the server with a service principal
   winops.hotpatch.arc_agent:

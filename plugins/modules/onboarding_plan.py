@@ -64,6 +64,13 @@ options:
     elements: str
     choices: [baseline, unplanned_baseline, missed_baseline, off_track, lcu, vbs]
     default: []
+  allow_identity_reset:
+    description:
+      - Whether a server whose identity in Azure expired, or whose resource was deleted, may be connected with a new one.
+        The role assignments of the old identity are lost; record them first. See
+        O(winops.hotpatch.arc_agent#module:allow_identity_reset).
+    type: bool
+    default: false
   canaries:
     description: How many servers go through each stage alone, before the others.
     type: int

@@ -170,7 +170,7 @@ options:
   restart_service:
     description:
       - Whether to restart the service wuauserv after a change, so that it reads its settings. While updates are
-        installed it is left alone, and RV(service.due) says so.
+        installed it is left alone, and RV(service) says that it is due.
     type: bool
     default: true
 attributes:

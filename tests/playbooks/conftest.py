@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from demo.lab_process import LabProcess
+from tests.receipts import check_receipt
 
 PLAYBOOK = "winops.hotpatch.patch_month"
 _RECAP = re.compile(r"^(\S+)\s+: (ok=.*)$", re.MULTILINE)
@@ -73,9 +74,16 @@ def play(inventory: Path, out: Path, *extra: str, playbook: str = PLAYBOOK, **va
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240, check=False,
         env=os.environ | {"ANSIBLE_NOCOLOR": "1"},
     )  # fmt: skip
-    return Played(
-        done.returncode, done.stdout, json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else None
-    )
+    report = json.loads(summary.read_text(encoding="utf-8")) if summary.is_file() else None
+    check_receipts(report)
+    return Played(done.returncode, done.stdout, report)
+
+
+def check_receipts(summary: dict[str, Any] | None) -> None:
+    """Every receipt of an install that a report holds is as the published schema says."""
+    for row in (summary or {}).get("servers", []):
+        for receipt in (row.get("receipt") or {}).get("installs", []):
+            check_receipt(receipt)
 
 
 StartLab = Callable[..., LabProcess]

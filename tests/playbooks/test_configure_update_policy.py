@@ -11,23 +11,31 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ansible_collections.winops.hotpatch.plugins.module_utils._core import updates
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import settings_from_options
 from demo.lab_process import LabProcess
 
-RISKY = {"AUOptions": 4, "NoAutoUpdate": 0, "AlwaysAutoRebootAtScheduledTime": 1, "SetComplianceDeadline": 1}
+#: Half a day away, so that no server of the lab installs by itself while the tests run.
+HOUR = (datetime.now(UTC).hour + 12) % 24
+RISKY = {"AUOptions": 4, "NoAutoUpdate": 0, "ScheduledInstallTime": HOUR}
+FORCED = {"AlwaysAutoRebootAtScheduledTime": 1, "SetComplianceDeadline": 1, "ConfigureDeadlineForQualityUpdates": 2}
 SERVERS = [
     {"name": "bare01"},
-    {"name": "risky01", "policy": {**RISKY, "ConfigureDeadlineForQualityUpdates": 2, "ScheduledInstallTime": 3}},
-    {"name": "sconfig01", "local_update_option": 4},
-    {"name": "member01", "domain": "corp.example", "domain_policy": {"AUOptions": 4, "NoAutoUpdate": 0}},
+    {"name": "risky01", "policy": RISKY | FORCED},
+    {"name": "sconfig01", "local_update_option": 4, "policy": {"ScheduledInstallTime": HOUR}},
+    {"name": "member01", "domain": "corp.example", "domain_policy": RISKY},
     {"name": "right01", "domain": "corp.example", "domain_policy": {"AUOptions": 3, "NoAutoUpdate": 0}},
+    {"name": "due01", "level": "KB5068966", "policy": RISKY},  # the December hotpatch is due
 ]
-DEFERRED = {"defer_quality_updates_days": 3}
+FIRST = ("bare01", "risky01", "sconfig01", "member01", "right01")
 
 
 @dataclass(frozen=True)
@@ -88,11 +96,12 @@ def writes(lab: LabProcess, name: str) -> list[dict[str, Any]]:
 
 
 def test_check_mode_then_twice_and_what_the_domain_has(lab: LabProcess, tmp_path: Path) -> None:
-    settings = {"configure_update_policy_settings": DEFERRED}
-    checked = play(lab, tmp_path / "check", "--check", "--diff", **settings)
-    assert {server["name"]: writes(lab, server["name"]) for server in SERVERS} == {item["name"]: [] for item in SERVERS}
-    first = play(lab, tmp_path / "first", "--diff", **settings)
-    second = play(lab, tmp_path / "second", **settings)
+    settings = {"configure_update_policy_settings": {"defer_quality_updates_days": 3}}
+    hosts = ":".join(FIRST)
+    checked = play(lab, tmp_path / "check", "--check", "--diff", hosts=hosts, **settings)
+    assert {name: writes(lab, name) for name in FIRST} == {name: [] for name in FIRST}
+    first = play(lab, tmp_path / "first", "--diff", hosts=hosts, **settings)
+    second = play(lab, tmp_path / "second", hosts=hosts, **settings)
 
     for played in (checked, first, second):
         refused = played.results["member01"]
@@ -128,3 +137,27 @@ def test_what_would_restart_the_server_is_refused_before_anything_is_written(lab
     wrong = play(lab, tmp_path / "wrong", hosts="bare01", configure_update_policy_settings={"auoptions": 3})
     assert "there are automatic_updates" in wrong.output
     assert writes(lab, "bare01") == before
+
+
+def install(lab: LabProcess, name: str) -> dict[str, Any]:
+    """What the module updates does in its never-restart mode."""
+    at = lab.servers_data[name]
+    params = {key: option.get("default") for key, option in updates.SPEC.argument_spec.items()}
+    params.update(address=at["address"], port=at["http_port"], scheme="http", transport=["basic"])
+    params.update(username=at["user"], password=at["password"], poll_interval=0.2, as_of="2025-12-20")
+    result: dict[str, Any] = updates.run(Call(params=params, name=name, settings=settings_from_options(params)))
+    return result
+
+
+def test_a_server_that_installs_by_itself_gets_its_hotpatch_only_after_the_role(
+    lab: LabProcess, tmp_path: Path
+) -> None:
+    refused = install(lab, "due01")
+    assert refused["receipt"]["may_install"] == "no" and refused["kbs_installed"] == []
+    (why,) = [each["refused"] for each in refused["refused"] if each["kb"] == "KB5072014"]
+    assert "AUOptions 4" in why
+    assert lab.ask("/servers/due01")["installs"] == []
+    play(lab, tmp_path / "role", hosts="due01")
+    done = install(lab, "due01")
+    assert done["kbs_installed"] == ["KB5072014"] and done["receipt"]["may_install"] == "yes"
+    assert lab.ask("/servers/due01")["restarts"] == []

@@ -22,7 +22,8 @@ SERVERS: list[dict[str, Any]] = [
     {"name": "forbid01", "vbs": 0, "policy": {SWITCH: 0}},
     {"name": "first01", "vbs": 0},
     {"name": "next01", "vbs": 0},
-    {"name": "next02", "vbs": 0},
+    # Enabled but not running, without a visible cause: it only waits for its restart.
+    {"name": "next02", "vbs": 1, "virtualization": True},
 ]
 
 
@@ -124,17 +125,25 @@ def test_a_first_server_that_fails_stops_the_others_in_its_batch_and_after(start
 
 def test_without_leave_to_restart_the_setting_waits(start_lab: StartLab, tmp_path: Path) -> None:
     lab = start_lab(
-        [{"name": "web01", "vbs": 0}, {"name": "web02", "vbs": 0}, {"name": "july01", "vbs": 0, **RISKY}], scale=1000
+        [
+            {"name": "web01", "vbs": 0},
+            {"name": "web02", "vbs": 0},
+            {"name": "july01", "vbs": 0, **RISKY},
+            {"name": "hidden01", "vbs": "unreadable"},
+        ],
+        scale=1000,
     )
     played = play(lab.inventory, tmp_path, playbook=playbook(tmp_path))
     states = lab.states()
-    assert {name: len(state["restarts"]) for name, state in states.items()} == {"web01": 0, "web02": 0, "july01": 0}
+    assert not any(state["restarts"] for state in states.values())
     assert {name: ended(played, name) for name in states} == {
-        "web01": "changed", "web02": "changed", "july01": "failed",
+        "web01": "changed", "web02": "changed", "july01": "failed", "hidden01": "failed",
     }  # fmt: skip
     assert "turned on; a restart is due" in played.output
     assert "KB5064489" in played.output
-    assert states["july01"]["writes"] == 0
+    # Whether it would run there afterwards could not be checked.
+    assert "hidden01: nothing was changed" in played.output
+    assert (states["july01"]["writes"], states["hidden01"]["writes"]) == (0, 0)
 
 
 def test_hosts_that_do_not_wait_for_each_other_are_held_back(start_lab: StartLab, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.msi import make_package
 from demo.lab_process import LabProcess
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
@@ -35,8 +36,10 @@ SERVERS = [
     {"name": "app01", "level": "KB5072014", "restart_pending": ["component_based_servicing"]},
     {"name": "off01", "network": "closed"},
     # Servers of plugins that are no part of the month's story.
+    {"name": "back01", "level": "KB5072014", "groups": ["apart"]},
     {"name": "vbs01", "level": "KB5072014", "groups": ["apart"], "vbs": 0},
-    {"name": "pol01", "level": "KB5072014", "groups": ["apart"], "policy": {"AUOptions": 4, "NoAutoUpdate": 0}},
+    {"name": "arc01", "groups": ["apart"], "arc": "none", "vars": {"vault_arc_secret": "Lab-onboarding-secret-1"}},
+    {"name": "pol01", "level": "KB5072014", "groups": ["apart"], "policy": {"AlwaysAutoRebootAtScheduledTime": 1}},
 ]
 APART = {str(server["name"]) for server in SERVERS if "apart" in server.get("groups", ())}
 MONTH = "all:!apart"
@@ -75,16 +78,23 @@ def story() -> list[dict[str, Any]]:
 
     return [
         play_of("restart", "app01"),
+        play_of("health_check", "app01"),
         play_of("host_info", "web01:app01"),
         play_of("month_plan", MONTH, role("assess")),
         play_of("server_records", MONTH),
         play_of("updates", "web01", post_tasks=[kept]),
+        play_of("update_history_info", "web01"),
         {"name": "The hotpatch by its role", "hosts": "web02:app01", "gather_facts": False,
          "tasks": [role("install_updates")]},
         play_of("wave_gate", MONTH, serial=[1, 3]),
         play_of("month_report", MONTH, role("assess", tasks_from="read_again.yml")),
         play_of("outcome", MONTH),
         play_of("update_policy", "pol01"),
+        play_of("arc_agent", "arc01"),
+        play_of("rollback", "back01", post_tasks=[
+            {"name": "Keep the plan", "ansible.builtin.set_fact": {"roll_back_plan": "{{ plan }}"}}]),
+        play_of("rollback_overview", "back01"),
+        play_of("rollback_outcomes", "back01"),
         play_of("vbs", "vbs01"),
         play_of("one_first", "vbs01"),
     ]  # fmt: skip
@@ -123,6 +133,8 @@ class Told:
 def tell(lab: LabProcess, folder: Path) -> Told:
     """Run the story from a folder of its own, as somebody who tries the examples would."""
     folder.mkdir()
+    (folder / "files").mkdir()
+    (folder / "files" / "AzureConnectedMachineAgent.msi").write_bytes(make_package("1.61.03319.2737"))
     playbook = folder / "examples.yml"
     playbook.write_text(yaml.safe_dump(story(), sort_keys=False), encoding="utf-8")
     # Only the roles take these; an example is run with the values that are printed in it.
@@ -158,6 +170,12 @@ CHANGING = {
     "Restart if an update waits for it, and prove it": "app01",
     "Download updates, install none, and never restart by itself": "pol01",
     "Take updates from an update server": "pol01",
+    "Install the agent that was tested, uploaded from the controller": "arc01",
+    "Connect the server with a service principal": "arc01",
+    "Let only the monitoring agent be installed as an extension": "arc01",
+    "Take it off; nothing restarts yet": "back01",
+    "Restart the server without it": "back01",
+    "Prove that it is off, and hold it back": "back01",
     "Turn virtualization-based security on, with the next restart": "vbs01",
 }
 END = "End this server's play as its outcome says"
@@ -204,10 +222,16 @@ def test_the_examples_tell_a_true_story(twice: tuple[Told, Told]) -> None:
     assert "KB5072014, no restart" in first.text("Plan the month for every server of the play")
     assert "3 of 4" in first.text("Count the servers that were read")
     assert "KB2267602" in first.text("Show what was refused, and why")
+    for kb in ("KB5068966", "KB5072014"):
+        assert kb in first.text("Show the hotpatches and baselines among it")
     stages = first.text("Show how long each stage took")
     for stage in ("record", "ask", "boot", "settle", "services"):
         assert stage in stages
+    came_to = first.text("Show what each check came to")
+    assert "run again" in came_to and "cmd.exe ended with 0" in came_to and "W32Time runs" in came_to
     assert "This wave: web01." in first.text("Ask whether this wave may start")
+    assert "back to KB5066835" in first.text("Show the rollback plans of all servers of the play")
+    assert "was taken off before" in second.text("Show what came of the rollback")
     assert first.outcomes == {"web01": "hotpatched", "web02": "hotpatched", "app01": "current", "off01": "unreachable"}
     assert second.outcomes == {"web01": "current", "web02": "current", "app01": "current", "off01": "unreachable"}
 

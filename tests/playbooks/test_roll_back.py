@@ -212,13 +212,14 @@ def test_the_last_good_baseline_is_installed_where_what_comes_back_is_older(
 
 
 def test_a_run_that_was_cut_off_after_the_removal_is_gone_on_with(start_lab: StartLab, tmp_path: Path) -> None:
-    """Restarting fails the first time; the server is undrained, and the next run restarts and proves."""
-    lab = start_lab([{"name": "web01", **DECEMBER}], scale=1000)
+    """The drain fails the first time; the server is undrained, and the next run restarts and proves."""
+    lab = start_lab([{"name": "web01", **DECEMBER, "roles": ["web"]}], scale=1000)
     drain = tmp_path / "drain.yml"
     drain.write_text(yaml.safe_dump([{"name": "Fail", "ansible.builtin.fail": {"msg": "no peer takes the load"}}]))
     undrain = tmp_path / "undrain.yml"
     undrain.write_text(yaml.safe_dump([{"name": "Undrain", "ansible.builtin.debug": {"msg": "undrain it"}}]))
-    variables = {"hotpatch_undrain_tasks": str(undrain)}
+    checks = [{"name": "site", "kind": "service", "service": "W3SVC"}]
+    variables = {"hotpatch_undrain_tasks": str(undrain), "hotpatch_health_checks": checks}
     first = roll_back(lab, tmp_path / "out", hotpatch_drain_tasks=str(drain), **variables)
     assert first.code == 2
     assert "no peer takes the load" in row(first, "web01")

@@ -24,9 +24,12 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.receipts import check_receipt
 from tests.wire.running_lab import RunningLab, running_lab
 
-PASSWORDS = {name: f"Planted-{name}-Pa55word" for name in ("web01", "web02", "now01", "off01", "pol01", "vbs01")}
+PASSWORDS = {
+    name: f"Planted-{name}-Pa55word" for name in ("web01", "web02", "now01", "off01", "back01", "pol01", "vbs01")
+}
 WRONG_PASSWORD = "Planted-wrong-Pa55word"
 
 FLEET = {
@@ -36,11 +39,14 @@ FLEET = {
         {"name": "web02", "level": "KB5068966", "password": PASSWORDS["web02"]},
         {"name": "now01", "level": "KB5072014", "password": PASSWORDS["now01"]},
         {"name": "off01", "network": "closed", "password": PASSWORDS["off01"]},
+        {"name": "back01", "level": "KB5072014", "password": PASSWORDS["back01"]},
         {"name": "pol01", "level": "KB5072014", "password": PASSWORDS["pol01"]},
         {"name": "vbs01", "vbs": 0, "level": "KB5062553", "secure_boot": False, "password": PASSWORDS["vbs01"]},
     ],
 }
 DAY = {"as_of": "2025-12-20"}
+CHECKS = [{"kind": "command", "program": "hostname"}, {"kind": "service", "service": "W32Time", "start_mode": "auto"}]
+BEFORE = {"version": 1, "services": ["W32Time", "Dhcp"], "checks": [], "boot_time": None}
 
 
 @dataclass(frozen=True)
@@ -62,11 +68,16 @@ TASKS = [
     Task("install in check mode", "updates", "web01", DAY, check=True),
     Task("install", "updates", "web01", DAY),
     Task("install again", "updates", "web01", DAY),
+    Task("read the history", "update_history_info", "web01", {**DAY, "since": "2025-11-01"}),
+    Task("read the history in check mode", "update_history_info", "web01", {**DAY, "limit": 5}, check=True),
     Task("install one that is not due", "updates", "web02", {**DAY, "include": ["KB5072033"]}),
     Task("install under a name", "updates", "web02", {**DAY, "run_id": "by-name"}),
     Task("install again under that name", "updates", "web02", {**DAY, "run_id": "by-name"}),
     Task("restart when none is pending", "restart", "now01", {}),
     Task("restart in check mode", "restart", "now01", {"only_if_pending": False}, check=True),
+    Task("configure the Arc agent", "arc_agent", "web02", {"state": "installed", "incoming_connections": False}),
+    Task("disconnect in check mode", "arc_agent", "now01", {"state": "absent", "force_local_only": True}, check=True),
+    Task("want it in another resource group", "arc_agent", "now01", {"resource_group": "rg-elsewhere"}),
     Task("read with a wrong password", "host_info", "now01", DAY, wrong_password=True),
     Task("install with a wrong password", "updates", "now01", DAY, wrong_password=True),
     Task("restart with a wrong password", "restart", "now01", {}, wrong_password=True),
@@ -74,6 +85,18 @@ TASKS = [
     Task("read with a wrong date", "host_info", "now01", {"as_of": "2025-12-32"}),
     Task("allow what goes with another mode", "updates", "now01", {**DAY, "allow_off_track": True}),
     Task("restart without any time", "restart", "now01", {"timeout": 0}),
+    Task("record what runs", "health_check", "now01", {"mode": "record", "services": ["Spooler"], "checks": CHECKS}),
+    Task("prove it", "health_check", "now01", {"checks": CHECKS, "before": BEFORE}),
+    Task("prove what is not so", "health_check", "now01", {"checks": [{"kind": "tcp", "port": 1}], "timeout": 1}),
+    Task("record with a wrong password", "health_check", "now01", {"mode": "record"}, wrong_password=True),
+    Task("plan a rollback", "rollback", "back01", {**DAY, "plan_only": True, "cves": {"KB5072014": ["CVE-2025-1"]}}),
+    Task("roll back in check mode", "rollback", "back01", DAY, check=True),
+    Task("roll back what is not there", "rollback", "back01", {**DAY, "kb": "KB5068840"}),
+    Task("roll back what lies below", "rollback", "back01", {**DAY, "what": "baseline"}),
+    Task("roll back", "rollback", "back01", DAY),
+    Task("roll back again", "rollback", "back01", DAY),
+    Task("finish before the restart", "rollback", "back01", {**DAY, "phase": "finish"}),
+    Task("roll back with a wrong password", "rollback", "back01", DAY, wrong_password=True),
     Task("set the policy", "update_policy", "pol01", {"automatic_updates": "download", "exclude_drivers": True}),
     Task("set the policy again", "update_policy", "pol01", {"automatic_updates": "download"}),
     Task(
@@ -204,7 +227,7 @@ def fronts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Front
 #: Keys that hold a moment, a duration, an id or a count that no two runs share.
 _MOMENTS = {
     "last_boot", "local_time", "clock_skew_seconds", "boot_time_before", "boot_time_after", "run_id", "stages",
-    "traffic", "started", "finished", "seconds", "last_heartbeat",
+    "traffic", "started", "finished", "seconds", "seconds_before", "attempts", "last_heartbeat",
 }  # fmt: skip
 #: What Ansible adds: the options as given (they differ, the module's say the address) and what it says of itself.
 _ANSIBLE = {"invocation", "warnings", "deprecations", "ansible_facts", "exception", "unreachable", "failed"}
@@ -237,6 +260,18 @@ def test_both_fronts_give_one_result(fronts: dict[str, Front], task: Task) -> No
     assert bad_action == bad_module
 
 
+def test_every_receipt_is_as_its_schema_says(fronts: dict[str, Front]) -> None:
+    receipts = [
+        result["receipt"]
+        for front in fronts.values()
+        for task, result in zip(TASKS, front.results.values(), strict=True)
+        if task.module == "updates" and "receipt" in result
+    ]
+    assert len(receipts) > 8
+    for receipt in receipts:
+        check_receipt(receipt)
+
+
 def test_the_tasks_did_what_their_names_say(fronts: dict[str, Front]) -> None:
     """Equal results could be equally empty; so what they must say is said here once."""
     for front in fronts.values():
@@ -250,11 +285,30 @@ def test_the_tasks_did_what_their_names_say(fronts: dict[str, Front]) -> None:
         assert results["install"]["changed"] is True
         assert results["install"]["kbs_installed"] == ["KB5072014"]
         assert results["install again"]["changed"] is False
+        assert results["read the history"]["history"][0]["kb"] == "KB5072014"
+        assert results["read the history"]["source"] == "windows_update"
+        assert results["read the history in check mode"]["source"] == "event_log"
+        assert len(results["read the history in check mode"]["history"]) == 5
         assert results["install one that is not due"]["changed"] is False
         assert results["install one that is not due"]["kbs_installed"] == []
         assert results["install under a name"]["kbs_installed"] == ["KB5072014"]
+        assert results["configure the Arc agent"]["settings"]["incomingconnections.enabled"] == "false"
+        steps = results["disconnect in check mode"]["steps"]
+        assert [step["kind"] for step in steps] == ["disconnect_local", "uninstall"]
+        assert results["want it in another resource group"]["error"]["code"] == "other_resource_group"
         assert results["install again under that name"]["changed"] is False
+        assert results["plan a rollback"]["plan"]["cves_open_again"] == ["CVE-2025-1"]
+        assert results["roll back in check mode"]["changed"] is True
+        assert results["roll back what is not there"]["plan"]["status"] == "nothing"
+        assert results["roll back what lies below"]["error"]["code"] == "not_the_latest"
+        assert results["roll back"]["changed"] is True
+        assert results["roll back again"]["changed"] is False
+        assert results["finish before the restart"]["error"]["code"] == "restart_pending"
+        assert front.lab.state("back01")["restarts"] == []
         assert results["restart when none is pending"]["changed"] is False
+        assert results["record what runs"]["record"]["services_not_running"] == ["Spooler"]
+        assert results["record what runs"]["passed"] == results["prove it"]["passed"] == "yes"
+        assert results["prove what is not so"]["error"]["code"] == "unhealthy"
         assert results["restart in check mode"]["changed"] is True
         assert [each["kb"] for each in front.lab.state("web01")["installs"]] == ["KB5072014"]
         assert [each["kb"] for each in front.lab.state("web02")["installs"]] == ["KB5072014"]

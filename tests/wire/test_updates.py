@@ -84,14 +84,16 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
 Core = Callable[[Call], dict[str, Any]]
 
 
-def call(lab: RunningLab, name: str, spec: Spec, core: Core, check_mode: bool, params: Mapping[str, Any]) -> Any:
+def call(
+    lab: RunningLab, name: str, spec: Spec, core: Core, check_mode: bool, params: Mapping[str, Any], **ways: Any
+) -> Any:
     on = lab.servers[name]
     options: dict[str, Any] = {key: option.get("default") for key, option in spec.argument_spec.items()}
     options.update(
         address=on.address, port=on.http_port, scheme="http", transport=["basic"], username=on.user,
         password=on.password, as_of=DAY, poll_interval=0.05, **params,
     )  # fmt: skip
-    return core(Call(params=options, name=name, settings=settings_from_options(options), check_mode=check_mode))
+    return core(Call(params=options, name=name, settings=settings_from_options(options), check_mode=check_mode, **ways))
 
 
 def run(lab: RunningLab, name: str, **params: Any) -> dict[str, Any]:
@@ -272,3 +274,36 @@ def test_an_install_is_in_the_history(lab: RunningLab) -> None:
     assert run(lab, "past01")["kbs_installed"] == ["KB5072014"]
     newest = history(lab, "past01", limit=1)["history"][0]
     assert (newest["kb"], newest["result"], newest["client"]) == ("KB5072014", "succeeded", "winops.hotpatch")
+
+
+def test_connections_that_drop_during_the_install_are_made_anew_and_nothing_is_done_twice(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    fleet = {"as_of": DAY, "servers": [server("flaps01"), server("lost01")]}
+    with running_lab(fleet, tmp_path_factory.mktemp("flaps"), "--scale", "150") as slower:
+        dropped: list[str] = []
+
+        def drop(line: str) -> None:
+            if line.startswith("installing") and not dropped:
+                dropped.append(line)
+                slower.break_server("flaps01", kind="winrm_flaps", seconds=60)
+
+        result = call(slower, "flaps01", updates.SPEC, updates.run, False, {}, progress=drop)
+        assert dropped, "the install was over before the connections were dropped"
+        assert result["kbs_installed"] == ["KB5072014"]
+        check_receipt(result["receipt"])
+        assert installs(slower, "flaps01") == ["KB5072014"]
+
+        # The same when the caller gives up meanwhile: the next call with that run id finds the work, and its result.
+        def give_up(line: str) -> None:
+            if line.startswith("installing"):
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            call(slower, "lost01", updates.SPEC, updates.run, False, {"run_id": "december"}, progress=give_up)
+        again = call(slower, "lost01", updates.SPEC, updates.run, False, {"run_id": "december"})
+        assert (again["kbs_installed"], again["attached"]) == (["KB5072014"], True)
+        assert [each["attached"] for each in again["receipt"]["operations"] if each["operation"] == "install"] == [
+            "running"
+        ]
+        assert installs(slower, "lost01") == ["KB5072014"]

@@ -27,6 +27,7 @@ SERVERS: list[dict[str, Any]] = [
     {"name": "metal01", "vbs": 0, "platform": "physical", "tpm": "1.2", "virtualization": False},
     {"name": "bios01", "vbs": 0, "firmware": "bios", "secure_boot": False, "tpm": "none"},
     {"name": "stuck01", "vbs": 1},
+    {"name": "still01", "vbs": 1},
     {"name": "hidden01", "vbs": "unreadable"},
     {"name": "forbid01", "vbs": 0, "policy": {SWITCH: 0}},
     {"name": "wanted01", "vbs": 0, "policy": {SWITCH: 1, "RequirePlatformSecurityFeatures": 1}},
@@ -94,7 +95,7 @@ def test_from_off_to_running(lab: RunningLab) -> None:
         "before": {SWITCH: None, "RequirePlatformSecurityFeatures": None},
         "after": {SWITCH: 1, "RequirePlatformSecurityFeatures": None},
     }
-    assert (done["status"], codes(done)) == (0, ["virtualization", "slat", "restart"])
+    assert (done["status"], codes(done)) == (0, ["virtualization", "restart"])
     assert done["demand"]["by"] == "registry"
     again = run(lab, "off01", state="enabled")
     assert (again["changed"], again["restart_required"]) == (False, True)
@@ -115,7 +116,7 @@ def test_from_running_to_off(lab: RunningLab) -> None:
     restarted(lab, "on01")
     rests = run(lab, "on01", state="disabled")
     assert (rests["changed"], rests["status"], rests["restart_required"]) == (False, 0, False)
-    assert codes(rests) == ["not_asked_for", "virtualization", "slat"]
+    assert codes(rests) == ["not_asked_for", "virtualization"]
     assert writes(lab, "on01") == [SWITCH]
 
 
@@ -150,7 +151,7 @@ def test_a_generation_1_virtual_machine(lab: RunningLab) -> None:
 def test_enabled_but_not_running_says_what_is_missing_and_that_a_restart_will_not_help(lab: RunningLab) -> None:
     result = run(lab, "stuck01", state="enabled")
     assert (result["changed"], result["status"], result["restart_required"]) == (False, 1, False)
-    assert codes(result) == ["virtualization", "slat"]
+    assert codes(result) == ["virtualization"]
     assert items(result)["virtualization"] == "no"
     lab.ask("/servers/stuck01/hardware", {"virtualization": True})
     restarted(lab, "stuck01")
@@ -228,7 +229,12 @@ def test_an_older_windows_has_fewer_properties_and_no_hyper_v_warning(lab: Runni
 
 @pytest.mark.parametrize(
     ("name", "eligible", "blocker"),
-    [("metal01", False, "vbs_not_enabled"), ("hidden01", None, "vbs_unknown"), ("hv01", False, "vbs_not_enabled")],
+    [
+        ("metal01", False, "vbs_not_enabled"),
+        ("still01", False, "vbs_not_running"),
+        ("hidden01", None, "vbs_unknown"),
+        ("hv01", False, "vbs_not_enabled"),
+    ],
 )
 def test_none_of_them_is_eligible_before_it_runs(
     lab: RunningLab, name: str, eligible: bool | None, blocker: str

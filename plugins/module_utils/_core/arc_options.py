@@ -65,6 +65,8 @@ SPEC = Spec(
         "reconnect": {"type": "bool", "default": False},
         "force_local_only": {"type": "bool", "default": False},
         "timeout": {"type": "int", "default": 900},
+        "wait_timeout": {"type": "int", "default": 60},
+        "poll_interval": {"type": "float", "default": 5},
     },
     mutually_exclusive=(
         ("installer_url", "installer_path", "installer_share", "installer_remote_path"),

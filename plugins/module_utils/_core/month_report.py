@@ -96,6 +96,7 @@ def _server(record: Mapping[str, Any], steps: Mapping[str, Any], catalogue: Cata
         installs=installs,
         restart=restart,
         halted=ended.get("words") if ended.get("state") == "halted" else None,
+        ended=ended,
     )
     concluded["receipt"] = _receipt(installs, restart)
     return concluded

@@ -24,6 +24,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.onboarding i
     ENROLL,
     VBS,
     VBS_RESTART,
+    Leave,
     plan_onboarding,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.waves import waves
@@ -33,6 +34,7 @@ SPEC = Spec(
         **CATALOGUE_OPTIONS,
         "servers": ONBOARDING_RECORDS_OPTION,
         "restart_reasons": {**RESTART_REASONS, "default": []},
+        "allow_identity_reset": {"type": "bool", "default": False},
         "canaries": {"type": "int", "default": 1},
         "batch_size": {"type": "int", "default": 5},
     }
@@ -58,7 +60,7 @@ def run(call: Call) -> dict[str, Any]:
             for name, read in readings
         ],
         catalogue,
-        params["restart_reasons"],
+        Leave(params["restart_reasons"], params["allow_identity_reset"]),
     )
     for stage in (VBS, ARC, ENROLL):
         plan[f"{stage}_waves"] = waves(plan[stage], params["canaries"], params["batch_size"])

@@ -276,7 +276,7 @@ class _Rollback:
             retryable=all(doubt.code == "busy" for doubt in plan.doubts),
             server=self.call.name,
         )
-        error.details = self._keys(plan, changed=False)
+        error.details = self._details(plan)
         return error
 
     def _not_taken(self, plan: Plan, target: Target, removal: Removal) -> HotpatchError:
@@ -314,7 +314,7 @@ class _Rollback:
             )
         else:
             error = removal_error(self.call.name, f"taking {kb} off", removal.exit_code)
-        error.details = self._keys(plan, changed=False)
+        error.details = self._details(plan)
         return error
 
     # ---- parts of finishing
@@ -359,7 +359,7 @@ class _Rollback:
                 server=self.call.name,
             )
         if trouble is not None:
-            trouble.details = self._keys(replace(plan, words=trouble.message), changed=False)
+            trouble.details = self._details(replace(plan, words=trouble.message))
             raise trouble
 
     def _other_end(self, record: Record) -> bool:
@@ -397,7 +397,7 @@ class _Rollback:
                 hint=more,
                 server=self.call.name,
             )
-            error.details = self._keys(plan, changed=False)
+            error.details = self._details(plan)
             raise error
         return True, True, f"{record.kb} is hidden. {more}"
 
@@ -416,7 +416,7 @@ class _Rollback:
         try:
             answer: dict[str, Any] = runner.run(operation, updates, seconds=left, again=True, **options)
         except HotpatchError as error:
-            error.details = {**self._keys(plan, changed=False), **error.details}
+            error.details = {**self._details(plan), **error.details}
             raise
         failed = answer["state"] != "done" or (answer["search"] or {}).get("result_code", _SUCCEEDED) != _SUCCEEDED
         if failed:
@@ -430,11 +430,15 @@ class _Rollback:
                 retryable=text.retryable if text else True,
                 server=self.call.name,
             )
-            error.details = self._keys(plan, changed=False)
+            error.details = self._details(plan)
             raise error
         return answer
 
     # ---- the end
+
+    def _details(self, plan: Plan) -> dict[str, Any]:
+        """What an error carries: the keys of a result, without its message."""
+        return {key: value for key, value in self._keys(plan, changed=False).items() if key != "msg"}
 
     def _keys(self, plan: Plan, *, changed: bool) -> dict[str, Any]:
         state = self._state()

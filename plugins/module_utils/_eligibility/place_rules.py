@@ -131,8 +131,8 @@ def _arc_blockers(arc: Mapping[str, Any], expected: Expected) -> list[Blocker]:
 _ARC: Mapping[str, tuple[str, Mapping[str, bool] | None]] = {
     arc_agent.ABSENT: ("arc_missing", {}),
     arc_agent.NOT_CONNECTED: ("arc_not_connected", {}),
-    # The module starts the service and waits for the contact; the network is a person's.
-    arc_agent.DISCONNECTED: ("arc_disconnected", {}),
+    # The network is a person's.
+    arc_agent.DISCONNECTED: ("arc_disconnected", None),
     # A new identity loses the role assignments of the old one, so the option is the person's leave for it.
     arc_agent.EXPIRED: ("arc_expired", {"allow_identity_reset": True}),
     arc_agent.RESOURCE_DELETED: ("arc_resource_deleted", {"allow_identity_reset": True}),

@@ -264,7 +264,7 @@ def _uefi(reading: Mapping[str, Any]) -> Item:
 
 def _secure_boot(reading: Mapping[str, Any], demand: Demand) -> Item:
     secure = (reading.get("firmware") or {}).get("secure_boot")
-    shown = {True: "on", False: "off"}.get(secure, UNKNOWN)
+    shown = "on" if secure is True else "off" if secure is False else UNKNOWN
     # Bit 0 asks for Secure Boot; what is neither 1 nor 3 asks for nothing that is known.
     needed = bool((demand.required or 0) & 1)
     return Item("secure_boot", "Secure Boot", _three(secure), f"Secure Boot {shown}", needed)
@@ -427,7 +427,7 @@ def obstacles(reading: Mapping[str, Any], demand: Demand, changed: Collection[st
             "registry": "It is turned off in the registry.",
         }.get(demand.by, "Nobody asks for it: neither a policy nor the registry, nor a service that needs it.")
         found.append(Obstacle("not_asked_for", words))
-    found += [_missing(item) for item in hardware_of(reading, demand) if item.needed and item.state != YES]
+    found += [_missing(item) for item in _lacking(hardware_of(reading, demand))]
     due = restart_required(reading, demand, changed)
     if due and demand.enabled:
         found.append(Obstacle("restart", "The server has not been restarted since it was turned on."))
@@ -444,19 +444,34 @@ def obstacles(reading: Mapping[str, Any], demand: Demand, changed: Collection[st
     return tuple(found)
 
 
+def _lacking(items: Sequence[Item]) -> list[Item]:
+    """What is needed and not there for sure; SLAT shows only where virtualization does."""
+    lacking = [item for item in items if item.needed and item.state != YES]
+    hidden = any(item.code == "virtualization" for item in lacking)
+    return [item for item in lacking if not (hidden and item.code == "slat" and item.state == UNKNOWN)]
+
+
 def _missing(item: Item) -> Obstacle:
-    fixes = {
-        "uefi": "It starts from BIOS firmware: convert it to UEFI, a virtual machine to generation 2.",
-        "secure_boot": "Secure Boot is required and off: turn it on in the firmware or the virtual machine's settings.",
-        "dma_protection": "DMA protection is required and not there: turn the IOMMU on, or require Secure Boot alone.",
-        "virtualization": "No virtualization is offered: turn it on in the firmware, or let the host offer it.",
-        "slat": "The processor has no second level address translation.",
-    }
+    missing, fix = {
+        "uefi": ("It starts from BIOS firmware", "convert it to UEFI, a virtual machine to generation 2"),
+        "secure_boot": (
+            "Secure Boot is required and off",
+            "turn it on in the firmware or the virtual machine's settings",
+        ),
+        "dma_protection": (
+            "DMA protection is required and not there",
+            "turn the IOMMU on, or require Secure Boot alone",
+        ),
+        "virtualization": ("No virtualization is offered", "turn it on in the firmware, or let the host offer it"),
+        "slat": ("The processor has no second level address translation", "another machine is needed"),
+    }[item.code]
     if item.state == NO:
-        return Obstacle(item.code, f"{fixes[item.code]} ({item.evidence})", hardware=True)
-    return Obstacle(
-        item.code, f"Whether there is {item.words} could not be read ({item.evidence}).", hardware=True, unknown=True
-    )
+        return Obstacle(item.code, f"{missing} ({item.evidence}): {fix}.", hardware=True)
+    unread = {
+        # Asked of a virtual machine while it is off, Windows often answers with nothing.
+        "virtualization": "Whether virtualization is offered does not show",
+    }.get(item.code, f"Whether there is {item.words} could not be read")
+    return Obstacle(item.code, f"{unread} ({item.evidence}).", hardware=True, unknown=True)
 
 
 def risks(reading: Mapping[str, Any]) -> tuple[Risk, ...]:
@@ -501,7 +516,7 @@ def _no_boot(reading: Mapping[str, Any], build: Build | None) -> Risk | None:
         virtual.state,
         _generation_2(virtual, _uefi(reading)).state,
         untrusted,
-        {True: NO, False: YES}.get(reading.get("hyper_v"), UNKNOWN),
+        _three(None if reading.get("hyper_v") is None else not reading["hyper_v"]),
     )
     if NO in states:
         return None

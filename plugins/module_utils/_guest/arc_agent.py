@@ -72,8 +72,6 @@ _SETTING_SECONDS = 60
 _CHECK_SECONDS = 240
 _REACH_SECONDS = 10
 _DISCONNECT_SECONDS = 90
-_SETTLE_SECONDS = 60
-_LOOK_SECONDS = 5.0
 #: For how long the deletion of a login's folder is tried again after the connection was lost.
 _DELETE_SECONDS = 180
 
@@ -109,12 +107,23 @@ class GuestArcAgent:
     """The agent of one server.
 
     :param opened: the connection and shell; made anew when they are lost.
+    :param poll_interval: seconds between two looks.
+    :param wait_seconds: for how long the agent is waited for after something was done to it.
     """
 
-    def __init__(self, opened: OpenShell, progress: Callable[[str], None] = lambda _line: None) -> None:
+    def __init__(
+        self,
+        opened: OpenShell,
+        progress: Callable[[str], None] = lambda _line: None,
+        *,
+        poll_interval: float = 5.0,
+        wait_seconds: float = 60.0,
+    ) -> None:
         self._opened = opened
         self._server = opened.server
         self._progress = progress
+        self._pause = poll_interval
+        self._patience = wait_seconds
 
     # ---- reading
 
@@ -215,12 +224,12 @@ class GuestArcAgent:
         return self._wait(lambda arc: str(arc["status"]).casefold() == "connected")
 
     def _wait(self, done: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
-        end = self._opened.clock() + _SETTLE_SECONDS
+        end = self._opened.clock() + self._patience
         while True:
             arc = self.show()
             if done(arc) or self._opened.clock() >= end:
                 return arc
-            self._opened.sleep(_LOOK_SECONDS)
+            self._opened.sleep(self._pause)
 
     # ---- connecting
 
@@ -279,7 +288,7 @@ class GuestArcAgent:
         raise self._failed(f"azcmagent {verb} failed", code, output, hidden)
 
     def _became(self, verb: str) -> bool:
-        end = self._opened.clock() + _SETTLE_SECONDS
+        end = self._opened.clock() + self._patience
         while True:
             self._opened.drop()
             try:
@@ -293,7 +302,7 @@ class GuestArcAgent:
                 pass
             if self._opened.clock() >= end:
                 return False
-            self._opened.sleep(_LOOK_SECONDS)
+            self._opened.sleep(self._pause)
 
     def _delete(self, name: str) -> None:
         """Delete a login's folder and make sure of it.
@@ -323,7 +332,7 @@ class GuestArcAgent:
             if self._opened.clock() >= end:
                 return False
             self._opened.drop()
-            self._opened.sleep(_LOOK_SECONDS)
+            self._opened.sleep(self._pause)
 
     # ---- how
 

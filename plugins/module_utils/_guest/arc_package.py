@@ -42,8 +42,8 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.quoting imp
 BUSY, RESTART_ASKED, RESTART_BEGUN = 1618, 3010, 1641
 GOOD = (0, RESTART_ASKED, RESTART_BEGUN)
 _SETTLE_SECONDS = 120
-_LOOK_SECONDS = 5.0
-_BUSY_SECONDS = 30.0
+#: Looks between two attempts while another installation is under way.
+_BUSY_LOOKS = 6
 _COPY_SECONDS = 600
 _CHECK_SECONDS = 120
 
@@ -74,10 +74,17 @@ class Checked:
 class GuestArcPackage:
     """The package on one server."""
 
-    def __init__(self, opened: OpenShell, progress: Callable[[str], None] = lambda _line: None) -> None:
+    def __init__(
+        self,
+        opened: OpenShell,
+        progress: Callable[[str], None] = lambda _line: None,
+        *,
+        poll_interval: float = 5.0,
+    ) -> None:
         self._opened = opened
         self._server = opened.server
         self._progress = progress
+        self._pause = poll_interval
 
     # ---- getting it
 
@@ -252,7 +259,7 @@ class GuestArcPackage:
                     retryable=text.retryable,
                     server=self._server,
                 )
-            if self._opened.clock() + _BUSY_SECONDS >= end:
+            if self._opened.clock() + _BUSY_LOOKS * self._pause >= end:
                 raise Busy(
                     f"{self._server}: another installation was under way for all of {seconds:.0f} s.",
                     code="msi_1618",
@@ -260,7 +267,7 @@ class GuestArcPackage:
                     server=self._server,
                 )
             self._progress("another installation is under way; waiting for its end")
-            self._opened.sleep(_BUSY_SECONDS)
+            self._opened.sleep(_BUSY_LOOKS * self._pause)
 
     def _read_back(self, done: Callable[[], bool], error: HotpatchError) -> ExitText:
         """The answer was lost: never run it again, look what became of it."""
@@ -278,7 +285,7 @@ class GuestArcPackage:
                     hint="Read the server again before anything else.",
                     server=self._server,
                 ) from error
-            self._opened.sleep(_LOOK_SECONDS)
+            self._opened.sleep(self._pause)
 
     def drop(self, path: str) -> None:
         """Delete a package that has done its work; that it fails is of no consequence."""

@@ -28,13 +28,16 @@ VBS_RESTART = "vbs"
 DONE, HALTED, REFUSED = "done", "halted", "refused"
 OUTCOMES = ("enrolled", "ready", "refused", "not_eligible", "failed", "unreachable", "skipped")
 
-_BY_VBS = ("vbs_not_enabled", "vbs_waits_for_restart")
-_BY_ARC = ("arc_missing", "arc_disconnected", "arc_resource_deleted", "arc_expired", "arc_not_connected")
+#: What a run needs leave for, beside restarts: a new identity, which loses the role assignments of the old one.
+IDENTITY_RESET = "allow_identity_reset"
 _MACHINE = (
     "build_unknown", "build_below_floor", "firmware_unknown", "bios_firmware", "secure_boot_unknown", "secure_boot_off",
     "virtualization_missing", "vbs_unknown", "vbs_not_enabled", "vbs_waits_for_restart", "vbs_not_running",
 )  # fmt: skip
-_CONNECTION = ("arc_unknown", *_BY_ARC, "arc_elsewhere")
+_CONNECTION = (
+    "arc_unknown", "arc_missing", "arc_disconnected", "arc_resource_deleted", "arc_expired", "arc_not_connected",
+    "arc_elsewhere",
+)  # fmt: skip
 
 #: The funnel: a server counts at a step when it counted at the one before it and passes this one, too.
 _FUNNEL: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (
@@ -63,13 +66,19 @@ class _Decision:
     allowed: bool = False
 
 
-def plan_onboarding(
-    servers: Iterable[Mapping[str, Any]], catalogue: Catalogue, restart_reasons: Collection[str]
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Leave:
+    """What a run may do that not everybody wants done."""
+
+    restart_reasons: Collection[str] = ()
+    identity_reset: bool = False
+
+
+def plan_onboarding(servers: Iterable[Mapping[str, Any]], catalogue: Catalogue, leave: Leave) -> dict[str, Any]:
     """The plan of a fleet, in the order given.
 
     :param servers: dicts with ``name``, ``facts`` (or None), ``failure`` and ``declarations``.
-    :param restart_reasons: the run may restart a server for virtualization-based security when ``vbs`` is among them.
+    :param leave: a server may restart for virtualization-based security when ``vbs`` is among its reasons.
     :returns: ``steps`` by name (``stages``, ``allowed``, ``reason``, ``blockers``, ``fix_plan``,
         ``outcome_if_nothing``), ``funnel`` (name, words and count of each step), and the names for each stage.
     """
@@ -80,11 +89,11 @@ def plan_onboarding(
             steps[str(server["name"])] = _not_read(server.get("failure") or {})
         else:
             state = state_of(facts, server.get("declarations"), catalogue)
-            steps[str(server["name"])] = _step(state, _decide(state, restart_reasons))
+            steps[str(server["name"])] = _step(state, _decide(state, leave))
     return {
         "steps": steps,
         "funnel": funnel(steps.values()),
-        "restart_reasons": sorted(restart_reasons),
+        "restart_reasons": sorted(leave.restart_reasons),
         **{stage: _with_stage(steps, stage) for stage in (VBS, ARC, ENROLL)},
     }
 
@@ -141,50 +150,53 @@ def totals(concluded: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return {outcome: counted[outcome] for outcome in OUTCOMES if counted[outcome]}
 
 
-def _decide(state: ServerState, restart_reasons: Collection[str]) -> _Decision:
+def _decide(state: ServerState, leave: Leave) -> _Decision:
     blockers = state.eligibility.blockers
-    own = [blocker for blocker in blockers if blocker.code in (*_BY_VBS, *_BY_ARC)]
-    others = [blocker for blocker in blockers if blocker not in own]
+    own = [blocker for blocker in blockers if _stage_of(blocker)]
+    others = [blocker for blocker in blockers if not _stage_of(blocker)]
     if any(not blocker.unknown for blocker in others):
         return _Decision((), _words(blockers), "not_eligible")
     if others:
         return _Decision((), _words(blockers), "refused")
-    if state.product.azure_edition:
-        return _azure_edition(state, own, restart_reasons)
-    stages = _stages(own)
-    if state.enrollment.enrolled is not True:
+    stages = tuple(stage for stage in (VBS, ARC) if any(_stage_of(blocker) == stage for blocker in own))
+    enrolled = state.enrollment.enrolled is True
+    if not enrolled and not state.product.azure_edition:
         stages = (*stages, ENROLL)
-    if not stages:
-        return _Decision((), "It is eligible and enrolled already.", "enrolled")
-    return _with_leave(stages, own, restart_reasons)
-
-
-def _azure_edition(state: ServerState, own: list[Blocker], restart_reasons: Collection[str]) -> _Decision:
-    """Azure Edition needs no Arc; whether it gets hotpatches is a setting of its virtual machine."""
-    stages = _stages(own)
     if stages:
-        return _with_leave(stages, own, restart_reasons)
-    if state.enrollment.enrolled:
+        return _with_leave(stages, own, leave)
+    if enrolled:
         return _Decision((), "It is eligible and enrolled already.", "enrolled")
     return _Decision((), "It is eligible; hotpatch is switched on at its virtual machine in Azure.", "ready")
 
 
-def _stages(own: list[Blocker]) -> tuple[str, ...]:
-    vbs = [VBS] if any(blocker.code in _BY_VBS for blocker in own) else []
-    arc = [ARC] if any(blocker.code in _BY_ARC for blocker in own) else []
-    return (*vbs, *arc)
+def _stage_of(blocker: Blocker) -> str | None:
+    """The stage that removes a blocker; None when that is for a person, or for another playbook."""
+    if len(blocker.actions) != 1:
+        return None
+    (action,) = blocker.actions
+    if action.module == "winops.hotpatch.arc_agent":
+        return ARC
+    # More than turning it on is a choice of its own.
+    return VBS if action.module == "winops.hotpatch.vbs" and action.options == {"state": "enabled"} else None
 
 
-def _with_leave(stages: tuple[str, ...], own: list[Blocker], restart_reasons: Collection[str]) -> _Decision:
+def _with_leave(stages: tuple[str, ...], own: list[Blocker], leave: Leave) -> _Decision:
     words = _words(own)
-    if VBS not in stages:
+    resets = any(action.options.get(IDENTITY_RESET) for blocker in own for action in blocker.actions)
+    restarts = 1 if VBS in stages else 0
+    lacking = []
+    if restarts and VBS_RESTART not in leave.restart_reasons:
+        lacking.append(f"It needs a restart; this run does not allow restarts for {VBS_RESTART}.")
+    if resets and not leave.identity_reset:
+        lacking.append("It needs a new identity; this run does not allow that (hotpatch_arc_allow_identity_reset).")
+    if lacking:
+        return _Decision(stages, " ".join([words, *lacking]), "skipped", restarts)
+    if restarts:
+        does = "It restarts once, in its wave."
+    else:
         does = "It is connected to Azure Arc." if ARC in stages else "It is eligible and waits for its enrollment."
-        otherwise = "ready" if stages == (ENROLL,) else "skipped"
-        return _Decision(stages, f"{words} {does}".strip(), otherwise, allowed=True)
-    if VBS_RESTART not in restart_reasons:
-        reason = f"{words} That needs a restart; this run does not allow restarts for {VBS_RESTART}."
-        return _Decision(stages, reason, "skipped", 1)
-    return _Decision(stages, f"{words} It restarts once, in its wave.", "skipped", 1, allowed=True)
+    otherwise = "ready" if stages == (ENROLL,) else "skipped"
+    return _Decision(stages, f"{words} {does}".strip(), otherwise, restarts, allowed=True)
 
 
 def _step(state: ServerState, decision: _Decision) -> dict[str, Any]:

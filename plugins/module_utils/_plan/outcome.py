@@ -27,6 +27,8 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._release.builds im
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue import Catalogue
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.releases import normal_kb
 
+_GOOD = ("hotpatched", "baselined", "current", "skipped")
+
 OUTCOMES = ("hotpatched", "baselined", "current", "refused", "not_eligible", "failed", "unreachable", "skipped")
 
 
@@ -41,6 +43,7 @@ def conclude(
     installs: Sequence[Mapping[str, Any]] = (),
     restart: Mapping[str, Any] | None = None,
     halted: str | None = None,
+    ended: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The outcome of one server.
 
@@ -50,6 +53,7 @@ def conclude(
         ``error``, ``kbs_installed``, ``refused``, ``receipt``.
     :param restart: the result of the restart, when one was started.
     :param halted: why its wave was not started, in words.
+    :param ended: how its wave ended for it: ``state``, ``words``, and ``drained`` when it was left out of service.
     :returns: ``outcome``, ``reason``, ``track_before``, ``track_after``, ``build_before``, ``build_after``,
         ``kbs_installed``, ``restarted`` (None when it could not be proven either way), with what the plan says.
     """
@@ -59,6 +63,7 @@ def conclude(
     outcome, reason = _Case(step, facts_before, facts_after, build_after, moved, installs, restart).conclude(
         after_failure, halted
     )
+    outcome, reason = _held_to_wave(outcome, reason, ended or {})
     return {
         "name": step["name"],
         "product": step["product"],
@@ -77,6 +82,17 @@ def conclude(
         "outcome": outcome,
         "reason": reason,
     }
+
+
+def _held_to_wave(outcome: str, reason: str, ended: Mapping[str, Any]) -> tuple[str, str]:
+    """A server that did not come through its wave, or was left drained, is no success whatever was read later."""
+    words = str(ended.get("words") or "It did not come through its wave.").strip()
+    if ended.get("state") == "failed" and outcome in _GOOD:
+        outcome, reason = "failed", words
+    if ended.get("drained") is True:
+        outcome = "unreachable" if outcome == "unreachable" else "failed"
+        reason = reason if words in reason else f"{reason} {words}"
+    return outcome, reason
 
 
 def totals(concluded: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -293,6 +293,6 @@ def _older_deadlines(values: Mapping[str, Any], mdm: Mapping[str, Any] | None) -
             yield Risk(Likelihood.UNKNOWN, setting, flag, 1, POLICY, words, remedy)
         elif on == 1 and not _number(days):
             yield _not_understood(setting, name, days, POLICY)
-        elif on == 1 and days > 0:
+        elif on == 1 and isinstance(days, int) and days > 0:
             words = f"A policy restarts the server {days} days after a restart is pending ({name})."
             yield Risk(Likelihood.YES, setting, name, days, POLICY, words, remedy)

@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, TypeAlias, Union
 
 #: The two keys of the policy, below HKEY_LOCAL_MACHINE.
 ROOT = r"SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate"
@@ -61,9 +61,10 @@ MEANINGS: Mapping[str, str] = {
 _DAYS = ("every_day", "sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _WEEKS = ("every", "first", "second", "third", "fourth")
 
-Raw = int | str
+#: A value's data. (Union, because pylint takes the new form for an operation on types at this place.)
+Raw: TypeAlias = Union[int, str]
 #: A value's name in lower case -> its data; None: it is to be removed.
-Writes = dict[str, Raw | None]
+Writes: TypeAlias = "dict[str, Raw | None]"
 
 
 @dataclass(frozen=True)
@@ -385,7 +386,8 @@ def writes_for(option: str, given: Any) -> Writes:
     if setting.kind == "weeks":
         return {name.lower(): 1 if week in given else None for week, name in zip(_WEEKS, setting.main, strict=True)}
     data: Raw = setting.choices[given] if setting.kind == "choice" else int(given) if setting.kind == "bool" else given
-    return {name.lower(): data for name in setting.main} | {name.lower(): 1 for name in setting.flags}
+    written: Writes = {name.lower(): data for name in setting.main}
+    return written | {name.lower(): 1 for name in setting.flags}
 
 
 def target(wanted: Mapping[str, Any], not_configured: list[str], values: Mapping[str, Raw]) -> dict[str, Raw]:

@@ -74,6 +74,9 @@ _SERVER_EDITIONS = (
     ("ServerTurbineCor", 408, "Datacenter Azure Edition", True, False),
 )
 
+#: The system of an Azure Local host, whatever the product line.
+LOCAL_HOST = Edition("ServerAzureStackHCICor", 406, "Azure Stack HCI")
+
 _CLIENT_EDITIONS = (
     Edition("Enterprise", 4, "Windows 11 Enterprise"),
     Edition("Professional", 48, "Windows 11 Pro"),

@@ -23,6 +23,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.azure_side im
     azure_settings,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.editions import (
+    LOCAL_HOST,
     PRODUCTS,
     Edition,
     Product,
@@ -133,6 +134,8 @@ class ServerSpec:
     @property
     def edition_data(self) -> Edition:
         """The edition's own data."""
+        if self.platform == "azure-local-host":
+            return LOCAL_HOST
         found = edition_of(self.product_data, self.edition)
         if found is None:
             raise FleetError(f"{self.product} has no edition {self.edition!r}.")

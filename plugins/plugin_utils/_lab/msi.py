@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 
 AGENT = "Azure Connected Machine Agent"
 MICROSOFT = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Washington, C=US"
@@ -36,12 +37,16 @@ def make_package(
     code = "{" + hashlib.sha256(f"{product}/{version}".encode()).hexdigest().upper()[:32] + "}"
     code = f"{code[:9]}-{code[9:13]}-{code[13:17]}-{code[17:21]}-{code[21:]}"
     about = json.dumps({"product": product, "version": version, "code": code}).encode()
-    # Bytes that no line of text holds, so that a channel that breaks binary data is found out.
-    filling = bytes(index * 7 % 256 for index in range(size))
-    body = _MAGIC + len(about).to_bytes(4, "big") + about + filling
+    body = _MAGIC + len(about).to_bytes(4, "big") + about + _filling(size)
     sign = {} if signer is None else {"signer": signer, "trusted": trusted, "hash": hashlib.sha256(body).hexdigest()}
     signature = json.dumps(sign).encode()
     return body + signature + len(signature).to_bytes(4, "big")
+
+
+@lru_cache(maxsize=8)
+def _filling(size: int) -> bytes:
+    """Bytes that no line of text holds, so that a channel that breaks binary data is found out."""
+    return bytes(index * 7 % 256 for index in range(size))
 
 
 def read_package(content: bytes) -> Package | None:

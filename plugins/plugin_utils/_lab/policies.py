@@ -51,11 +51,12 @@ def lay(machine: Machine) -> None:
 def apply_domain_policy(machine: Machine) -> int:
     """What the registry extension does when it applies; returns how many values it wrote anew."""
     written = 0
-    for key, name, kind, data in _placed(machine.spec.domain_policy):
-        old = machine.registry.read(key, name)
-        if old is None or (old.kind, old.data) != (kind, data):
-            machine.registry.write(key, name, kind, data)
-            written += 1
+    with machine.registry.as_windows():
+        for key, name, kind, data in _placed(machine.spec.domain_policy):
+            old = machine.registry.read(key, name)
+            if old is None or (old.kind, old.data) != (kind, data):
+                machine.registry.write(key, name, kind, data)
+                written += 1
     return written
 
 

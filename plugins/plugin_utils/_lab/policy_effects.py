@@ -37,14 +37,16 @@ _WEEKS = ("First", "Second", "Third", "Fourth")
 
 
 def number(machine: Machine, key: str, name: str) -> int | None:
-    """A policy's number; None when it is not there or something else."""
-    value = machine.registry.read(key, name)
+    """A policy's number, as Windows reads it; None when it is not there or something else."""
+    with machine.registry.as_windows():
+        value = machine.registry.read(key, name)
     return value.data if value is not None and isinstance(value.data, int) else None
 
 
 def text(machine: Machine, key: str, name: str) -> str | None:
-    """A policy's text; None when it is not there, empty or something else."""
-    value = machine.registry.read(key, name)
+    """A policy's text, as Windows reads it; None when it is not there, empty or something else."""
+    with machine.registry.as_windows():
+        value = machine.registry.read(key, name)
     return value.data or None if value is not None and isinstance(value.data, str) else None
 
 

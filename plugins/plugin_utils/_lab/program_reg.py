@@ -33,6 +33,12 @@ DENIED = "ERROR: Access is denied.\r\n"
 SUCCESS = "The operation completed successfully.\r\n"
 
 _VIEWS = {"reg:32": False, "reg:64": False}
+#: Switches of query, and whether a value follows; /f searches, in data (/d), in names of keys (/k) and of values.
+_QUERY = {
+    **dict.fromkeys(("v", "t", "se", "f"), True),
+    **dict.fromkeys(("ve", "s", "z", "d", "k", "e", "c"), False),
+    **_VIEWS,
+}
 _KINDS = {name: kind for kind, name in TYPE_NAMES.items()}
 
 
@@ -67,7 +73,7 @@ def _shown_path(path: str) -> str:
 
 
 def _query(call: Call, words: list[str]) -> int:
-    parsed = switches(words, {"v": True, "ve": False, "s": False, "z": False, "t": True, "se": True, **_VIEWS})
+    parsed = switches(words, _QUERY)
     if parsed is None or len(parsed[1]) != 1:
         return _syntax(call, "QUERY")
     options, (path,) = parsed
@@ -78,6 +84,8 @@ def _query(call: Call, words: list[str]) -> int:
         return 1
     wanted = "" if "ve" in options else options.get("v")
     shown = _shown_path(path)
+    if "f" in options:
+        return _search(call, shown, key, options)
     if wanted is not None:
         return _query_value(call, shown, key, wanted, options)
     call.out("\r\n")
@@ -89,6 +97,31 @@ def _query(call: Call, words: list[str]) -> int:
         if "s" in options:
             call.out("".join(_value_line(value, options) for value in item.values.values()) + "\r\n")
     return 0
+
+
+def _search(call: Call, shown: str, key: RegistryKey, options: dict[str, str]) -> int:
+    wanted = options["f"] if "c" in options else options["f"].lower()
+    in_all = not {"d", "k"} & set(options)
+
+    def fits(text: str) -> bool:
+        plain = text if "c" in options else text.lower()
+        return plain == wanted if "e" in options else wanted in plain
+
+    count = 0
+    places = [(shown, key)]
+    places += _readable(call.machine.registry, shown, key, deep=True) if "s" in options else []
+    for path, item in places:
+        named = ("k" in options or in_all) and fits(item.name)
+        lines = [
+            _value_line(value, options)
+            for value in item.values.values()
+            if (("d" in options or in_all) and fits(str(value.data))) or (in_all and fits(value.name))
+        ]
+        count += len(lines) + named
+        if lines or named:
+            call.out(f"\r\n{path}\r\n{''.join(lines)}")
+    call.out(f"\r\nEnd of search: {count} match(es) found.\r\n")
+    return 0 if count else 1
 
 
 def _query_value(call: Call, shown: str, key: RegistryKey, wanted: str, options: dict[str, str]) -> int:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -34,7 +34,7 @@ class Run:
             warn=self.warnings.append,
             sleep=clock.sleep,
             monotonic=clock,
-            client_class=lambda *_args, **_more: server.connect(),
+            client_class=cast(Any, lambda *_args, **_more: server.connect()),
         )
 
     def __call__(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
     Refused,
     UpdateFailed,
 )
+from tests.receipts import check_receipt
 from tests.unit.server_facts import healthy as facts
 
 BEHIND = facts("26100.7092", ["KB5068966"])
@@ -130,15 +131,22 @@ def run(server: Script, check_mode: bool = False, **params: Any) -> dict[str, An
         def server(self) -> Any:
             return server
 
-    return updates.run(
-        ScriptedCall(
-            params=options,
-            name="web01",
-            check_mode=check_mode,
-            now=lambda: datetime(2025, 12, 20, 10, tzinfo=UTC),
-            sleep=server.sleeps.append,
+    try:
+        result = updates.run(
+            ScriptedCall(
+                params=options,
+                name="web01",
+                check_mode=check_mode,
+                now=lambda: datetime(2025, 12, 20, 10, tzinfo=UTC),
+                sleep=server.sleeps.append,
+            )
         )
-    )
+    except HotpatchError as error:
+        if "receipt" in error.details:
+            check_receipt(error.details["receipt"])
+        raise
+    check_receipt(result["receipt"])
+    return result
 
 
 def test_the_hotpatch_is_installed_and_the_cumulative_update_refused() -> None:
@@ -171,40 +179,72 @@ def pending(value: bool | None) -> dict[str, Any]:
     return {"pending": value, "sources": {"component_based_servicing": value}}
 
 
-@pytest.mark.parametrize(
-    ("forecast", "policy_value", "pending_value"),
-    [
-        each
-        for each in product(
-            [
-                ("yes", evaluated(False)),
-                ("no", evaluated(True)),
-                ("unknown", evaluated(None, ERROR_UNKNOWN)),
-                ("contradiction", evaluated(False, ERROR_UNKNOWN)),
-                ("silent", {"updates": []}),
-                ("exception", HotpatchError("the evaluation was lost")),
-            ],
-            [None, True, False],
-            [False, True, None],
-        )
-        if not (each[0][0] == "yes" and each[1] is None and each[2] is False)
-    ],
-)
-def test_nothing_is_installed_unless_all_three_witnesses_say_yes(
-    forecast: tuple[str, Any], policy_value: bool | None, pending_value: bool | None
-) -> None:
-    before = facts(
-        "26100.7092", ["KB5068966"], update_policy=policy(policy_value), restart_pending=pending(pending_value)
-    )
-    server = Script(before, PATCHED, evaluate=forecast[1])
+class Unreadable(dict[str, Any]):
+    """A part of the facts whose reading ends in an exception."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        raise RuntimeError(f"{key} cannot be read")
+
+
+YES, NO, UNKNOWN, EXCEPTION = "yes", "no", "unknown", "exception"
+FORECASTS: dict[str, Any] = {
+    YES: evaluated(False),
+    NO: evaluated(True),
+    UNKNOWN: evaluated(None, ERROR_UNKNOWN),
+    EXCEPTION: HotpatchError("the evaluation was lost"),
+}
+POLICIES: dict[str, dict[str, Any]] = {
+    YES: policy(None),
+    NO: policy(True),
+    UNKNOWN: policy(False),
+    EXCEPTION: Unreadable(policy(None)),
+}
+PENDING: dict[str, dict[str, Any]] = {
+    YES: pending(False),
+    NO: pending(True),
+    UNKNOWN: pending(None),
+    EXCEPTION: Unreadable(pending(False)),
+}
+
+
+def of_witnesses(forecast: Any, policy_of: dict[str, Any], pending_of: dict[str, Any]) -> Script:
+    before = facts("26100.7092", ["KB5068966"])
+    before["update_policy"], before["restart_pending"] = policy_of, pending_of
+    # Only the three witnesses are asked here; where updates come from is another question.
+    return Script(before, PATCHED, evaluate=forecast)
+
+
+def all_operations(server: Script) -> dict[str, Any] | None:
+    """Run, whatever happens; the result, or what an error knows of it."""
     try:
-        result = run(server)
+        return run(server)
     except HotpatchError as error:
-        result = error.details
-    assert "install" not in server.runner.asked
-    assert "download" not in server.runner.asked
-    assert result["changed"] is False
-    assert result["kbs_installed"] == []
+        return error.details
+    except RuntimeError:
+        return None
+
+
+@pytest.mark.parametrize(("forecast", "policy_of", "pending_of"), list(product(FORECASTS, POLICIES, PENDING)))
+def test_an_install_happens_only_when_all_three_witnesses_say_yes(
+    forecast: str, policy_of: str, pending_of: str
+) -> None:
+    """All 64 combinations of yes, no, unknown and an exception, through the whole core."""
+    server = of_witnesses(FORECASTS[forecast], POLICIES[policy_of], PENDING[pending_of])
+    result = all_operations(server)
+    every = forecast == policy_of == pending_of == YES
+    assert server.runner.asked.count("install") == server.runner.asked.count("download") == (1 if every else 0)
+    if result is not None and "kbs_installed" in result:
+        assert (result["kbs_installed"] == ["KB5072014"]) is every
+        assert result["changed"] is every
+    if every:
+        assert result is not None and result["receipt"]["may_install"] == "yes"
+
+
+@pytest.mark.parametrize("forecast", [evaluated(False, ERROR_UNKNOWN), {"updates": []}, AnswerTimeout("too late")])
+def test_a_contradiction_a_silence_and_a_timeout_are_no_yes(forecast: Any) -> None:
+    server = of_witnesses(forecast, policy(None), pending(False))
+    all_operations(server)
+    assert "install" not in server.runner.asked and "download" not in server.runner.asked
 
 
 def test_check_mode_asks_the_server_for_nothing_and_forecasts_from_the_catalogue() -> None:
@@ -383,3 +423,93 @@ def test_options_that_cannot_be_meant_are_refused(params: dict[str, Any], words:
     with pytest.raises(InvalidInput, match=words):
         run(server, **params)
     assert "install" not in server.runner.asked
+
+
+# ---- what is asked for besides
+
+
+def failed_search(code: str) -> dict[str, Any]:
+    return {"state": "failed", "updates": [], "error": {"stage": "search", "hresult": code, "message": "x"}}
+
+
+def test_a_search_is_tried_again_with_growing_pauses_when_that_may_help() -> None:
+    server = Script(BEHIND, PATCHED, search=[failed_search("0x80072EE2")] * 2 + [{"updates": [HOTPATCH]}])
+    assert run(server)["kbs_installed"] == ["KB5072014"]
+    assert server.runner.asked.count("search") == 3
+    assert server.sleeps == [30.0, 60.0]
+
+
+@pytest.mark.parametrize(
+    ("code", "retries", "searches"),
+    [("0x80072EE2", 2, 3), ("0x80072EE2", 0, 1), ("0x80070005", 5, 1), ("0x8024002E", 5, 1), ("0x80249999", 5, 1)],
+)
+def test_no_search_is_repeated_for_ever_or_for_nothing(code: str, retries: int, searches: int) -> None:
+    server = Script(BEHIND, BEHIND, search=failed_search(code))
+    with pytest.raises(UpdateFailed, match=code):
+        run(server, retries=retries)
+    assert server.runner.asked == ["search"] * searches
+
+
+def test_no_search_is_begun_again_when_the_time_would_be_over() -> None:
+    server = Script(BEHIND, BEHIND, search=failed_search("0x80072EE2"))
+    with pytest.raises(UpdateFailed):
+        run(server, timeout=25)
+    assert (server.runner.asked, server.sleeps) == (["search"], [])
+
+
+def test_an_install_that_is_refused_is_never_repeated_and_a_due_restart_is_told_apart() -> None:
+    error = {"stage": "install", "hresult": "0x80240016", "message": "x"}
+    for agent, retryable in (({"restart_required": True}, False), ({"restart_required": False}, True), ({}, True)):
+        server = Script(BEHIND, BEHIND, install={"state": "failed", "error": error, "agent": agent, "updates": []})
+        with pytest.raises(UpdateFailed) as caught:
+            run(server)
+        assert caught.value.retryable is retryable
+        assert caught.value.details["error_class"] == ("retry" if retryable else "fix")
+        assert ("restart the server" in str(caught.value.hint)) is (not retryable)
+        assert server.runner.asked.count("install") == 1
+
+
+def test_no_room_means_that_nothing_is_downloaded_or_evaluated() -> None:
+    for free in (1_000_000_000, None):
+        full = facts("26100.7092", ["KB5068966"], hardware={"system_disk_free_bytes": free})
+        server = Script(full, full)
+        result = run(server)
+        assert server.runner.asked == ["search"]
+        assert [each["why"] for each in result["refused"]] == ["disk_space", "off_track"]
+        assert result["changed"] is False
+
+
+def test_a_policy_against_the_source_starts_nothing() -> None:
+    inside = facts(
+        "26100.7092",
+        ["KB5068966"],
+        update_policy={
+            "use_wsus": True,
+            "wsus_server": "http://wsus:8530",
+            "values": {"DoNotConnectToWindowsUpdateInternetLocations": 1},
+        },
+    )
+    server = Script(inside, inside)
+    with pytest.raises(Refused, match="DoNotConnectToWindowsUpdateInternetLocations") as caught:
+        run(server, server_selection="windows_update")
+    assert (caught.value.code, server.runner.asked) == ("0x8024002E", [])
+    assert run(Script(inside, inside), mode="search")["source"]["update_server"] == "http://wsus:8530"
+
+
+def test_an_update_that_does_not_stick_is_installed_twice_and_no_third_time() -> None:
+    row = {"update_id": HOTPATCH["update_id"], "revision": 200, "operation": 1, "result_code": 2, "date": "2025-12-19"}
+    for times, installs in ((0, 1), (1, 1), (2, 0), (3, 0)):
+        found = {"updates": [HOTPATCH], "history": {"total": 9, "entries": [row] * times}}
+        server = Script(BEHIND, PATCHED, search=found)
+        result = run(server)
+        assert server.runner.asked.count("install") == installs
+        assert len(result["offered_again"]) == (0 if installs else 1)
+    named = Script(BEHIND, PATCHED, search={"updates": [HOTPATCH], "history": {"total": 9, "entries": [row] * 2}})
+    assert run(named, include=["KB5072014"])["kbs_installed"] == ["KB5072014"]
+
+
+def test_search_mode_flags_what_is_offered_again() -> None:
+    result = run(Script(PATCHED, PATCHED), mode="search")
+    assert [each["kb"] for each in result["offered_again"]] == ["KB5072014"]
+    assert {each["why"] for each in result["offered"]} == {"only_searched"}
+    assert result["refused"] == []

@@ -272,7 +272,7 @@ def test_whether_a_restart_is_due(reading: dict[str, Any], changed: tuple[str, .
         (
             guest(0, registry={SWITCH: 1, REQUIRE: 3}, firmware={"type": "bios", "secure_boot": False},
                   guard={"AvailableSecurityProperties": [2]}),
-            ["uefi", "secure_boot", "dma_protection", "virtualization", "slat", "restart"],
+            ["uefi", "secure_boot", "dma_protection", "virtualization", "restart"],
         ),
         (guest(0, registry={SWITCH: 1}, firmware={"type": None, "secure_boot": None}), ["uefi", "restart"]),
     ],

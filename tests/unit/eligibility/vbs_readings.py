@@ -36,7 +36,7 @@ _GUEST: dict[str, Any] = {
     "notes": [],
 }
 
-_METAL = {
+_METAL: dict[str, dict[str, Any]] = {
     "machine": {"manufacturer": "Dell Inc.", "model": "PowerEdge R660", "hypervisor_present": False},
     "processor": {"firmware_enabled": True, "monitor_mode": True, "slat": True},
 }

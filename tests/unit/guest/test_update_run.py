@@ -554,3 +554,97 @@ def test_a_refusal_is_said_with_its_code(clock: Clock) -> None:
     with pytest.raises(HotpatchError, match="0x80070005") as caught:
         GuestTask(server.connect(), "web01", sleep=clock.sleep).register("<Task/>")
     assert caught.value.code == "0x80070005"
+
+
+# ---- the history, hiding, other services
+
+
+def test_a_search_says_where_and_asks_for_the_history_of_what_it_finds(clock: Clock) -> None:
+    server = FakeServer(on_start=finish)
+    runner(server, clock).run("search", seconds=600, server_selection=3, service_id="7971f918", history=(0, 500))
+    request = server.document("run-1\\search.request.json")
+    assert (request["server_selection"], request["service_id"]) == (3, "7971f918")
+    assert (request["history"], request["accept_eula"]) == ({"skip": 0, "limit": 500}, False)
+
+
+@pytest.mark.parametrize(
+    ("operation", "criteria"), [("hide", "IsInstalled=0 and IsHidden=0"), ("unhide", "IsInstalled=0 and IsHidden=1")]
+)
+def test_hiding_looks_where_the_update_is(clock: Clock, operation: str, criteria: str) -> None:
+    server = FakeServer(on_start=finish)
+    result = runner(server, clock).run(operation, UPDATES, seconds=600)
+    assert result["operation"] == operation
+    request = server.document(f"run-1\\{operation}.request.json")
+    assert request["criteria"] == criteria
+    assert request["updates"] == UPDATES
+    server.on_start = None
+    assert runner(server, clock).run(operation, UPDATES, seconds=600)["attached"] == "finished"
+    with pytest.raises(InvalidInput, match="at least one update"):
+        runner(server, clock).run(operation, seconds=600)
+
+
+ENTRY: dict[str, Any] = {
+    "date": "2025-11-12T03:07:31Z",
+    "operation": 1,
+    "result_code": 2,
+    "hresult": "0x00000000",
+    "hresult_signed": 0,
+    "title": "2025-11 Security Hotpatch Update (KB5068966) (26100.7092)",
+    "update_id": UPDATE_ID.upper(),
+    "revision": 200,
+    "client_application_id": "MoUpdateOrchestrator",
+    "server_selection": 2,
+    "service_id": "00000000-0000-0000-0000-000000000000",
+}
+
+
+def test_the_history_is_read_page_by_page(clock: Clock) -> None:
+    server = FakeServer(on_start=lambda server: finish(server, updates=[], search=None, history=HISTORY))
+    for skip in (0, 500):
+        result = runner(server, clock).run("history", seconds=600, history=(skip, 500), again=True)
+        request = server.document("run-1\\history.request.json")
+        assert request["history"] == {"skip": skip, "limit": 500}
+        (entry,) = result["history"]["entries"]
+        # A nil GUID says nothing.
+        assert (entry["update_id"], entry["service_id"]) == (UPDATE_ID, None)
+        assert result["history"]["total"] == 501
+    with pytest.raises(InvalidInput, match="how many rows"):
+        runner(server, clock).run("history", seconds=600)
+    with pytest.raises(InvalidInput, match="no updates"):
+        runner(server, clock).run("history", UPDATES, seconds=600, history=(0, 1))
+
+
+HISTORY: dict[str, Any] = {"total": 501, "entries": [ENTRY]}
+
+
+def test_a_row_that_windows_left_incomplete_is_kept_as_far_as_it_goes() -> None:
+    row = {"title": "", "date": None, "hresult": "", "operation": None, "update_id": "none"}
+    text = json.dumps(document(REQUEST, history={"total": 1, "entries": [row]}))
+    found = parsed(text)
+    (entry,) = found["history"]["entries"]
+    assert {entry[key] for key in ("title", "date", "operation", "update_id", "revision", "service_id")} == {None}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"history": []},
+        {"history": {"total": None, "entries": []}},
+        {"history": {"total": -1, "entries": []}},
+        {"history": {"total": 1, "entries": [1]}},
+        {"history": {"total": 1, "entries": [{**ENTRY, "revision": "200"}]}},
+        {"history": {"total": 1, "entries": [{**ENTRY, "title": 5}]}},
+        {"agent": {"services": {"id": 1}}},
+        {"agent": {"services": [{"id": 1}]}},
+        {"agent": {"services": [{"default": "yes"}]}},
+    ],
+)
+def test_a_history_or_a_list_of_services_that_is_none_is_no_result(changes: dict[str, Any]) -> None:
+    with pytest.raises(BadAnswer):
+        parsed(json.dumps(document(REQUEST, **changes)))
+
+
+def test_a_result_of_an_older_script_still_reads() -> None:
+    found = parsed(json.dumps(document(REQUEST)))
+    assert found["history"] is None
+    assert (found["agent"]["services"], found["agent"]["service_id"]) == (None, None)

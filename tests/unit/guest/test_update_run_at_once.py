@@ -108,3 +108,18 @@ def test_attaching_to_a_call_that_was_not_taken_ends_with_the_work(last_result: 
     works_for_another(3, last_result)(server)
     assert runner(server, clock).attach(seconds=600) is None
     assert server.task_state == 3
+
+
+def test_of_three_the_last_result_names_who_ran() -> None:
+    """A script that runs writes who it is, and again when it ends: a later claim of a call that got nothing is gone."""
+
+    def ran_for_another(server: FakeServer) -> None:
+        server.put("current.json", OTHER)
+        server.folders[:] = ["run-1", "run-3", "run-2"]
+        server.task_state = 3
+
+    clock = Clock()
+    server = FakeServer(folders=["run-1", "run-3", "run-2"], on_start=ran_for_another)
+    with pytest.raises(Busy, match="run run-2 began"):
+        runner(server, clock).run("install", UPDATES, seconds=600)
+    assert clock.now - 1000 < GRACE

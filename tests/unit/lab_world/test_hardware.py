@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.fleet import FleetError
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.registry_content import CONTROL, DEVICE_GUARD
 from tests.unit.lab_world.rehearsal import Rehearsal
 
-POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\Windows\DeviceGuard"
 GUARD = "root/Microsoft/Windows/DeviceGuard"
 TPM = "root/cimv2/Security/MicrosoftTpm"
 
@@ -119,6 +119,29 @@ def test_the_operator_is_told_what_is_wrong(body: Any, words: str) -> None:
     status, document = operate(Rehearsal(vbs=0, firmware="bios"), body)
     assert status == 400
     assert words in document["error"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"tpm": "3.0"}, "'tpm' must be one of 2.0, 1.2, none"),
+        ({"virtualization": "yes"}, "'virtualization' must be true or false"),
+        ({"dma_protection": 1}, "'dma_protection' must be true or false"),
+        ({"registry": {"HKCU\\Software": {"A": 1}}}, "must begin with HKLM"),
+        ({"registry": {"HKLM\\SOFTWARE\\A": {"B": True}}}, "'B' must be a number or a text"),
+        ({"registry": {"HKLM\\SOFTWARE\\A": 1}}, "keys and values are expected"),
+    ],
+)
+def test_a_fleet_file_is_told_what_is_wrong(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(FleetError, match=words):
+        Rehearsal(**keys)
+
+
+def test_registry_values_of_a_fleet_file_stand_there() -> None:
+    path = r"HKLM\SOFTWARE\Example"
+    server = Rehearsal(registry={path: {"Number": 7, "Text": "seven"}})
+    assert "0x7" in server.run(f"reg query {path} /v Number").out
+    assert "REG_SZ    seven" in server.run(f"reg query {path} /v Text").out
 
 
 @pytest.mark.parametrize(

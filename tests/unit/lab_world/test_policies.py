@@ -25,6 +25,12 @@ def found(server: Rehearsal, selection: int = 0) -> set[str]:
     return {offer.kb for offer in server.machine.updates.search(ALL, selection)}
 
 
+def stands(server: Rehearsal, name: str, key: str = AU) -> tuple[str, Any]:
+    value = server.machine.registry.read(key, name)
+    assert value is not None
+    return value.name, value.data
+
+
 def os_updates(server: Rehearsal) -> set[str]:
     return {offer.kb for offer in server.machine.updates.search(ALL, 0) if offer.os_update is not None}
 
@@ -34,10 +40,10 @@ def os_updates(server: Rehearsal) -> set[str]:
 
 def test_values_stand_where_windows_keeps_them() -> None:
     server = Rehearsal(policy={"auoptions": 3, "WUServer": "http://wsus:8530", "EnableVirtualizationBasedSecurity": 1})
-    read = server.machine.registry.read
-    assert read(AU, "AUOptions").data == 3 and read(AU, "AUOptions").name == "AUOptions"
-    assert read(AU.removesuffix(r"\AU"), "WUServer").data == "http://wsus:8530"
-    assert read(r"HKLM\SOFTWARE\Policies\Microsoft\Windows\DeviceGuard", "EnableVirtualizationBasedSecurity").data == 1
+    assert stands(server, "AUOptions") == ("AUOptions", 3)
+    assert stands(server, "WUServer", AU.removesuffix(r"\AU")) == ("WUServer", "http://wsus:8530")
+    name = "EnableVirtualizationBasedSecurity"
+    assert stands(server, name, r"HKLM\SOFTWARE\Policies\Microsoft\Windows\DeviceGuard") == (name, 1)
     assert all(place(name.upper()) == found for name, found in PLACES.items())
 
 
@@ -115,6 +121,16 @@ def test_a_deferral_holds_releases_back_and_a_pause_holds_all() -> None:
     paused = Rehearsal(policy={"PauseQualityUpdatesStartTime": "2025-12-01"})
     assert os_updates(paused) == set() and found(paused)
     assert os_updates(Rehearsal(policy={"PauseQualityUpdatesStartTime": "2025-11-01"})) == now
+
+
+def test_windows_reads_what_the_account_may_not() -> None:
+    key = r"HKLM\SOFTWARE\Policies\Microsoft\Windows"
+    server = Rehearsal(level=BEHIND, policy={"AUOptions": 4}, faults=[{"kind": "registry_denied", "key": key}])
+    assert found(server) and server.machine.automatic_updates.scheduled
+    update = next(offer for offer in server.machine.updates.search(ALL, 0) if offer.needs_restart)
+    server.machine.updates.begin_install(update, "r1", lambda _done: None)
+    server.let_pass(3600)
+    assert server.machine.updates.restart_pending
 
 
 # ---- restarts
@@ -212,16 +228,16 @@ def test_rsop_names_the_gpo_of_each_value() -> None:
     assert by_name["AUOptions"].value("registryKey") == r"Software\Policies\Microsoft\Windows\WindowsUpdate\AU"
     (policy,) = machine.query("root/rsop/computer", "SELECT id, name FROM RSOP_GPO", None)
     assert by_name["AUOptions"].value("GPOID") == policy.value("id")
-    assert machine.registry.read(AU, "AUOptions").data == 4
+    assert stands(server, "AUOptions") == ("AUOptions", 4)
 
 
 def test_group_policy_writes_a_changed_value_back_only_when_forced() -> None:
     server = Rehearsal(domain="corp.example", domain_policy={"AUOptions": 4})
     server.run(rf'reg add "{AU}" /v AUOptions /t REG_DWORD /d 3 /f')
     assert server.run("gpupdate /target:computer").code == 0
-    assert server.machine.registry.read(AU, "AUOptions").data == 3
+    assert stands(server, "AUOptions") == ("AUOptions", 3)
     server.run("gpupdate /force")
-    assert server.machine.registry.read(AU, "AUOptions").data == 4
+    assert stands(server, "AUOptions") == ("AUOptions", 4)
     assert server.run("gpupdate /sync").code == 1
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.onboarding import (
+    Leave,
     conclude_onboarding,
     plan_onboarding,
     totals,
@@ -29,8 +30,10 @@ def facts(**parts: Any) -> dict[str, Any]:
     return healthy(*BASELINE, **parts)
 
 
-def step_of(found: dict[str, Any] | None, reasons: tuple[str, ...] = ("vbs",), **more: Any) -> dict[str, Any]:
-    plan = plan_onboarding([{"name": "web01", "facts": found, **more}], CATALOGUE, reasons)
+def step_of(
+    found: dict[str, Any] | None, reasons: tuple[str, ...] = ("vbs",), reset: bool = False, **more: Any
+) -> dict[str, Any]:
+    plan = plan_onboarding([{"name": "web01", "facts": found, **more}], CATALOGUE, Leave(reasons, reset))
     step: dict[str, Any] = plan["steps"]["web01"]
     return step
 
@@ -59,6 +62,8 @@ def test_the_stages_a_server_needs(parts: dict[str, Any], stages: list[str], res
         ({"vbs": {"status": 0}, "firmware": {"secure_boot": False}}, "not_eligible", "Secure Boot is off"),
         ({"vbs": {"status": None}, "arc": NO_AGENT}, "refused", "could not be read"),
         ({"os": {"edition_id": "ServerAzureStackHCICor"}}, "not_eligible", "no hotpatches"),
+        # The network is a person's.
+        ({"arc": {"status": "Disconnected"}}, "not_eligible", "no contact"),
     ],
 )
 def test_a_server_that_is_left_alone(parts: dict[str, Any], outcome: str, words: str) -> None:
@@ -71,7 +76,16 @@ def test_nothing_restarts_without_leave() -> None:
     step = step_of(facts(vbs={"status": 0}, arc=NO_AGENT), reasons=("baseline",))
     assert (step["allowed"], step["outcome_if_nothing"]) == (False, "skipped")
     assert "does not allow restarts for vbs" in step["reason"]
+    assert step["restarts"] == 1
     assert step_of(facts(arc=NO_AGENT), reasons=())["allowed"] is True
+
+
+def test_an_identity_is_not_given_up_without_leave() -> None:
+    expired = facts(arc={"status": "Expired"})
+    step = step_of(expired)
+    assert (step["stages"], step["allowed"], step["outcome_if_nothing"]) == (["arc", "enroll"], False, "skipped")
+    assert "hotpatch_arc_allow_identity_reset" in step["reason"]
+    assert step_of(expired, reset=True)["allowed"] is True
 
 
 def test_a_server_that_was_not_read() -> None:
@@ -89,7 +103,9 @@ def test_the_funnel_counts_each_server_as_far_as_it_comes() -> None:
         "ready": facts(),
         "done": facts(hotpatch_hint={"arc_license": True}),
     }
-    plan = plan_onboarding([{"name": name, "facts": found} for name, found in servers.items()], CATALOGUE, ["vbs"])
+    plan = plan_onboarding(
+        [{"name": name, "facts": found} for name, found in servers.items()], CATALOGUE, Leave(["vbs"])
+    )
     assert [step["servers"] for step in plan["funnel"]] == [6, 5, 4, 3, 2, 1]
     assert (plan["vbs"], plan["arc"], plan["enroll"]) == (["weak"], ["apart"], ["weak", "apart", "ready"])
 

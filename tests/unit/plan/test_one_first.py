@@ -48,9 +48,9 @@ def test_who_may_go(results: dict[str, Any], batch: str, budget: int, now: str, 
 
 
 def test_never_two_before_one_is_proven_and_nobody_once_the_budget_is_overspent() -> None:
-    kinds = (WAITS, PROVEN, RAN, FAILED, REFUSED, HALTED, ODD)
+    kinds: tuple[dict[str, Any], ...] = (WAITS, PROVEN, RAN, FAILED, REFUSED, HALTED, ODD)
     for chosen in itertools.product(kinds, repeat=4):
-        results = dict(zip("abcd", chosen, strict=True))
+        results: dict[str, dict[str, Any]] = dict(zip("abcd", chosen, strict=True))
         for budget in (0, 1, 2):
             gate = one_first(results, list("abcd"), budget)
             failed = sum(result in (FAILED, ODD) for result in chosen)
