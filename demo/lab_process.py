@@ -89,6 +89,24 @@ class LabProcess:
         return str(self._facts["control"]).rstrip("/")
 
     @property
+    def azure_environment(self) -> dict[str, str]:
+        """The environment variables that log in to the lab's Azure."""
+        azure = self._facts["azure"]
+        return {
+            "AZURE_CLOUD_ENVIRONMENT": azure["arm"]["http"],
+            "AZURE_CLIENT_ID": azure["client_id"],
+            "AZURE_SECRET": azure["secret"],
+            "AZURE_TENANT": azure["tenant"],
+            "AZURE_CA_PATH": self._facts["ca_file"],
+        }
+
+    @property
+    def azure(self) -> dict[str, Any]:
+        """The lab's Azure: its addresses, account, subscription and resource group."""
+        found: dict[str, Any] = self._facts["azure"]
+        return found
+
+    @property
     def process_id(self) -> int:
         assert self._process is not None
         return self._process.pid

@@ -60,7 +60,7 @@ EXAMPLES = r"""
   winops.hotpatch.enrollment:
     subscription_id: "{{ azure_subscription }}"
     resource_group: rg-arc-servers
-    name: web01
+    name: web11
 
 - name: Enroll many servers, and go on while Azure works on it
   winops.hotpatch.enrollment:
@@ -71,15 +71,21 @@ EXAMPLES = r"""
   winops.hotpatch.enrollment:
     subscription_id: "{{ azure_subscription }}"
     resource_group: rg-arc-servers
-    name: web02
+    name: web12
     opted_out: true
 
 - name: Take a server out
   winops.hotpatch.enrollment:
     subscription_id: "{{ azure_subscription }}"
     resource_group: rg-arc-servers
-    name: web03
+    name: web13
     state: absent
+  register: left
+
+- name: Show what leaving means
+  ansible.builtin.debug:
+    var: left.rule
+  when: left.rule is defined
 """
 
 RETURN = r"""

@@ -25,6 +25,10 @@ EXAMPLES = r"""
     subscription_id: "{{ azure_subscription }}"
     resource_group: rg-arc-servers
   register: enrollment
+
+- name: Show those that get no hotpatches
+  ansible.builtin.debug:
+    msg: "{{ enrollment.machines | rejectattr('state', '==', 'enrolled') | map(attribute='name') | join(', ') }}"
 """
 
 RETURN = r"""

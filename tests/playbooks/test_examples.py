@@ -39,6 +39,10 @@ SERVERS = [
     {"name": "back01", "level": "KB5072014", "groups": ["apart"]},
     {"name": "vbs01", "level": "KB5072014", "groups": ["apart"], "vbs": 0},
     {"name": "arc01", "groups": ["apart"], "arc": "none", "vars": {"vault_arc_secret": "Lab-onboarding-secret-1"}},
+    {"name": "web11", "groups": ["apart"], "enrolled": False},
+    {"name": "web12", "groups": ["apart"]},
+    {"name": "web13", "groups": ["apart"]},
+    {"name": "web14", "groups": ["apart"], "enrolled": False},
     {"name": "pol01", "level": "KB5072014", "groups": ["apart"], "policy": {"AlwaysAutoRebootAtScheduledTime": 1}},
 ]
 APART = {str(server["name"]) for server in SERVERS if "apart" in server.get("groups", ())}
@@ -66,11 +70,24 @@ def role(name: str, **more: Any) -> dict[str, Any]:
     return {"name": f"Run the role {name}", "ansible.builtin.import_role": {"name": f"winops.hotpatch.{name}", **more}}
 
 
-def story() -> list[dict[str, Any]]:
+def story(lab: LabProcess) -> list[dict[str, Any]]:
     """One play for each plugin, in the order in which a month uses them."""
 
     # The role registers under this name what the example registers under its own.
     kept = {"name": "Keep the result", "ansible.builtin.set_fact": {"install_updates_result": "{{ hotpatch }}"}}
+
+    # What a person who uses Azure has in the inventory; the account is in the environment.
+    azure = {
+        "connection": "local",
+        "vars": {
+            "azure_subscription": lab.azure["subscription_id"],
+            "arc_machine_ids": [
+                f"/subscriptions/{lab.azure['subscription_id']}/resourceGroups/{lab.azure['resource_group']}"
+                "/providers/Microsoft.HybridCompute/machines/web14"
+            ],
+        },
+        "module_defaults": {"winops.hotpatch.enrollment": {"poll_interval": 0.2}},
+    }
 
     def play_of(plugin: str, hosts: str, *before: dict[str, Any], **more: Any) -> dict[str, Any]:
         tasks = [*before, *EXAMPLES[plugin]]
@@ -95,6 +112,8 @@ def story() -> list[dict[str, Any]]:
             {"name": "Keep the plan", "ansible.builtin.set_fact": {"roll_back_plan": "{{ plan }}"}}]),
         play_of("rollback_overview", "back01"),
         play_of("rollback_outcomes", "back01"),
+        play_of("enrollment_info", "localhost", **azure),
+        play_of("enrollment", "localhost", **azure),
         play_of("vbs", "vbs01"),
         play_of("one_first", "vbs01"),
     ]  # fmt: skip
@@ -136,14 +155,14 @@ def tell(lab: LabProcess, folder: Path) -> Told:
     (folder / "files").mkdir()
     (folder / "files" / "AzureConnectedMachineAgent.msi").write_bytes(make_package("1.61.03319.2737"))
     playbook = folder / "examples.yml"
-    playbook.write_text(yaml.safe_dump(story(), sort_keys=False), encoding="utf-8")
+    playbook.write_text(yaml.safe_dump(story(lab), sort_keys=False), encoding="utf-8")
     # Only the roles take these; an example is run with the values that are printed in it.
     settings = {"hotpatch_month": "2025-12", "hotpatch_poll_interval": 0.2}
     done = subprocess.run(
         [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), "-i", str(lab.inventory),
          "-e", json.dumps(settings)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=110, check=False,
-        cwd=folder, env=os.environ | {"ANSIBLE_NOCOLOR": "1"},
+        cwd=folder, env=os.environ | {"ANSIBLE_NOCOLOR": "1"} | lab.azure_environment,
     )  # fmt: skip
     return Told(done.returncode, done.stdout, folder)
 
@@ -176,6 +195,10 @@ CHANGING = {
     "Take it off; nothing restarts yet": "back01",
     "Restart the server without it": "back01",
     "Prove that it is off, and hold it back": "back01",
+    "Enroll a server": "localhost",
+    "Enroll many servers, and go on while Azure works on it": "localhost",
+    "Pause hotpatches of a server that stays enrolled": "localhost",
+    "Take a server out": "localhost",
     "Turn virtualization-based security on, with the next restart": "vbs01",
 }
 END = "End this server's play as its outcome says"

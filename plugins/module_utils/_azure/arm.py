@@ -6,9 +6,9 @@
 
 Measured on Python 3.11, CPU seconds of a process: a bare Python 0.01, azure-mgmt-core 0.11, azure-mgmt-hybridcompute
 0.14 (10.0.0), azure-identity 0.20, the last two together 0.25; azure-mgmt-compute about 1.5. So the SDK is used where
-Arc machines are read and changed (``machines``, ``license_profiles``): for 0.04 s it knows the addresses and the
-long-running operations. Lists, compute, maintenance and Resource Graph go through :meth:`Arm.send` and
-:meth:`Arm.pages`.
+an Arc machine and its licence profile are read and where the profile is changed: for 0.04 s it knows the addresses and
+the long-running operations. Changing a machine (which 9.0.0 does not know), lists, compute, maintenance and Resource
+Graph go through :meth:`Arm.send` and :meth:`Arm.pages`. A module that finds nothing to change costs 0.6 s in all.
 """
 
 from __future__ import annotations

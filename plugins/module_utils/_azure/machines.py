@@ -51,10 +51,8 @@ def in_group(
 def update(
     compute: HybridCompute, machine: ResourceId, body: dict[str, Any], *, doing: str, deadline: float | None = None
 ) -> dict[str, Any]:
-    """Change settings of a machine; not a long-running operation."""
-    document: dict[str, Any] = (
-        compute.client(machine.subscription)
-        .machines.update(machine.group, machine.name, body, cls=as_sent, doing=doing, deadline=deadline)
-        .document
-    )
+    """Change settings of a machine; not a long-running operation. The SDK knows this in 10.0.0 only, not in 9.0.0."""
+    document: dict[str, Any] = compute.arm.send(
+        "PATCH", str(machine), doing=doing, api_version=API_VERSION, body=body, deadline=deadline
+    ).document
     return document

@@ -130,7 +130,7 @@ def conclude(
     }
     if wanted.state == "absent" and changed:
         result["rule"] = reenrollment_rule(next_baseline(call.now().date()))
-        call.warn(result["rule"])
+        call.progress(f"  [azure] {result['rule']}")
     for row in rows.values():
         for note in row.notes:
             if "paused" in note:
