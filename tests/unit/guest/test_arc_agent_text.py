@@ -144,7 +144,8 @@ def test_an_object_that_is_too_large_is_none() -> None:
 
 
 def test_the_agents_own_words_without_a_secret() -> None:
-    output = 'INFO    Connecting\r\n  20% [==>   ]\r\nlevel=fatal msg="AZCM0041: secret S3cret-value is wrong"\r\nINFO bye\r\n'
+    output = "INFO    Connecting\r\n  20% [==>   ]\r\n"
+    output += 'level=fatal msg="AZCM0041: secret S3cret-value is wrong"\r\nINFO bye\r\n'
     assert agent_message(output, ["S3cret-value"]) == 'level=fatal msg="AZCM0041: secret ******** is wrong"'
     assert agent_message("", ()) == ""
     assert agent_message("\x1b[31mred", ()) == "[31mred"
