@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.arc_plan import (
     ArcPlan,
+    Setting,
     Wish,
     is_older,
     pending_settings,
@@ -24,7 +25,7 @@ from tests.unit.eligibility.test_arc_agent import GONE, PLACE, agent, bare
 SAFE = Platform(False, False, False)
 LOCAL_VM = Platform(False, False, True)
 DOUBTFUL = Platform(False, False, None)
-FRESH = {"proxy.url": "", "extensions.allowlist": (), "config.mode": "full"}
+FRESH: dict[str, Setting] = {"proxy.url": "", "extensions.allowlist": (), "config.mode": "full"}
 
 STATES: dict[str, dict[str, Any]] = {
     "absent": {**bare(), "installed": False, "service": "absent", "status": None, "agent_version": None},
@@ -164,7 +165,7 @@ def test_a_machine_of_azure_local_is_not_reset_from_inside() -> None:
 def test_the_service_is_started_before_anything_is_believed() -> None:
     arc = {**STATES["unknown"], "service": "stopped"}
     found = plan(arc, None, SAFE, Wish("connected", PLACE, login=True))
-    assert said(found)[0] == "start_service"  # type: ignore[index]
+    assert said(found)[0] == "start_service"
 
 
 def test_a_warning_tells_what_is_lost() -> None:
@@ -198,8 +199,16 @@ def test_what_is_no_version(text: str) -> None:
 
 
 def test_settings_that_differ_only_in_form_are_the_same() -> None:
-    there = {"proxy.url": "http://p:8080/", "extensions.allowlist": ("B/b", "A/a"), "config.mode": "full"}
-    wanted = {"proxy.url": "http://P:8080", "extensions.allowlist": ("A/A", "B/B"), "config.mode": "full"}
+    there: dict[str, Setting] = {
+        "proxy.url": "http://p:8080/",
+        "extensions.allowlist": ("B/b", "A/a"),
+        "config.mode": "full",
+    }
+    wanted: dict[str, Setting] = {
+        "proxy.url": "http://P:8080",
+        "extensions.allowlist": ("A/A", "B/B"),
+        "config.mode": "full",
+    }
     assert pending_settings(there, wanted) == {}
     assert pending_settings({"extensions.allowlist": ""}, {"extensions.allowlist": ()}) == {}
     assert pending_settings({}, {"config.mode": "monitor"}) == {"config.mode": "monitor"}
