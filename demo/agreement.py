@@ -37,6 +37,43 @@ def disagreements(
     return wrong
 
 
+def onboarding_disagreements(
+    summary: dict[str, Any], expected: dict[str, dict[str, Any]], states: dict[str, dict[str, Any]]
+) -> list[str]:
+    """The same for the onboarding.
+
+    :param summary: what ``onboarding.json`` holds.
+    :param expected: by server name, ``outcome``, ``stages``, ``restarts``, and words of the ``reason``.
+    """
+    reported = {server["name"]: server for server in summary["servers"]}
+    wrong = []
+    if set(reported) != set(expected):
+        wrong.append(f"the onboarding named other servers: {sorted(set(reported) ^ set(expected))}")
+    for name in sorted(set(reported) & set(expected)):
+        server, must, truth = reported[name], dict(expected[name]), states[name]
+        restarts = must.pop("restarts")
+        wrong += [f"{name}: {words}" for words in _against_expectation(server, must)]
+        if len(truth["restarts"]) != restarts:
+            wrong.append(
+                f"{name}: onboarding was to restart it {restarts} times, and did {len(truth['restarts'])} times"
+            )
+        if bool(truth["restarts"]) != bool(server["restarted"]):
+            wrong.append(f"{name}: reported restarted={server['restarted']}, and the lab says otherwise")
+        if (server["outcome"] == "enrolled") != bool(truth["capable"]):
+            wrong.append(
+                f"{name}: reported {server['outcome']}, and the lab's server can have hotpatches: {truth['capable']}"
+            )
+    return wrong
+
+
+def since(states: dict[str, dict[str, Any]], before: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The states with only what was done to each server after an earlier look."""
+    return {
+        name: state | {key: state[key][len(before[name][key]) :] for key in ("restarts", "installs")}
+        for name, state in states.items()
+    }
+
+
 def _against_expectation(server: dict[str, Any], must: dict[str, Any]) -> list[str]:
     wrong = []
     for key, wanted in must.items():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the winops.hotpatch contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Receipts against the schema that is published for them."""
+"""Receipts and reports against the schemas that are published for them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,14 @@ def validator(name: str) -> Draft202012Validator:
     schema = json.loads((SCHEMAS / name).read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(schema, format_checker=FormatChecker())
+
+
+def check_summary(summary: Any) -> None:
+    """A report, with the receipts in it."""
+    validator("summary-1.json").validate(summary)
+    for row in summary["servers"]:
+        for receipt in (row["receipt"] or {}).get("installs", []):
+            check_receipt(receipt)
 
 
 def check_receipt(receipt: Any) -> None:

@@ -244,7 +244,9 @@ restarts_by_itself:
       words: A policy restarts the server on its own after updates (AlwaysAutoRebootAtScheduledTime).
       remedy: Set always_restart_at_scheduled_time to false.
 may_restart:
-  description: Each setting of which that is unknown, such as a value that is not understood.
+  description:
+    - Each setting of which that is unknown, such as a value that is not understood, or one that Group Policy writes
+      back.
   returned: success, and when a setting is refused
   type: list
   elements: dict

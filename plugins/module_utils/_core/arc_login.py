@@ -20,10 +20,14 @@ from typing import Any
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.arc_agent import LoginFile
 
+_Broken = tuple[type[Exception], ...]
 try:
     import yaml
 except ImportError:  # a configuration file is read as JSON then
     yaml = None  # type: ignore[assignment]
+    _BROKEN: _Broken = (ValueError,)
+else:
+    _BROKEN = (ValueError, yaml.YAMLError)
 
 _SECRET_OPTIONS = ("service-principal-secret", "access-token")
 _LOGIN_OPTIONS = (
@@ -150,10 +154,9 @@ def tags_text(tags: Mapping[str, Any]) -> str:
 
 def _configuration(path: str) -> dict[str, str]:
     text = _bytes(path, _MAX_CONFIG, "connect_config").decode("utf-8-sig", "replace")
-    broken = (ValueError,) if yaml is None else (ValueError, yaml.YAMLError)
     try:
-        document: Any = json.loads(text) if yaml is None else yaml.safe_load(text)
-    except broken:
+        document = _parsed(text)
+    except _BROKEN:
         raise InvalidInput(f"The file {path} of connect_config is neither JSON nor YAML.") from None
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise InvalidInput(f"The file {path} of connect_config does not hold names and values.")
@@ -167,6 +170,12 @@ def _configuration(path: str) -> dict[str, str]:
         elif value is not None:
             raise InvalidInput(f"The file {path} of connect_config: {key} is neither text nor number.")
     return found
+
+
+def _parsed(text: str) -> Any:
+    if yaml is None:
+        return json.loads(text)
+    return yaml.safe_load(text)
 
 
 def _certificate(path: str) -> tuple[bytes, str]:

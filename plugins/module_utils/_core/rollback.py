@@ -423,15 +423,15 @@ class _Rollback:
             hresult = (answer["error"] or {}).get("hresult")
             text = describe(hresult) if hresult else None
             cause = f"{text.meaning} ({text.code})" if text else "Windows Update did not answer in full"
-            error = UpdateFailed(
+            trouble = UpdateFailed(
                 f"{self.call.name}: {plan.kb} is off, but it could not be held back: the {operation} failed: {cause}.",
                 code=text.code if text else "search_incomplete",
                 hint=text.remedy if text else None,
                 retryable=text.retryable if text else True,
                 server=self.call.name,
             )
-            error.details = self._details(plan)
-            raise error
+            trouble.details = self._details(plan)
+            raise trouble
         return answer
 
     # ---- the end

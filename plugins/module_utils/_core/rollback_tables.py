@@ -29,7 +29,7 @@ def overview(
     :return: ``lines`` (the table), ``waves`` (names in waves), ``wave_sizes``, and the names that are ``refused``, have
         ``nothing`` to take off, or are ``unread``.
     """
-    rows = []
+    rows: list[tuple[str, ...]] = []
     sorted_out: dict[str, list[str]] = {"possible": [], "refused": [], "nothing": [], "unread": []}
     for name in names:
         result = results.get(name) or {}

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
@@ -222,8 +223,26 @@ def _result(
     return result
 
 
+def _written_back(reading: PolicyReading) -> list[Risk]:
+    """What restarts the server by itself once Group Policy has written its values back, and does not yet."""
+    now = {
+        risk.setting for risk in restart_risks(reading.as_facts()) or () if risk.likelihood is not Likelihood.CAUTION
+    }
+    then = restart_risks(reading.written_back().as_facts()) or ()
+    return [
+        replace(
+            risk,
+            likelihood=Likelihood.UNKNOWN,
+            words=f"{risk.words} It does not stand on the server now, and Group Policy writes it back.",
+            remedy="Change the Group Policy object that gives it.",
+        )
+        for risk in then
+        if risk.likelihood is not Likelihood.CAUTION and risk.setting not in now
+    ]
+
+
 def _risks(reading: PolicyReading) -> dict[str, list[dict[str, Any]]]:
-    risks: tuple[Risk, ...] = restart_risks(reading.as_facts()) or ()
+    risks = [*(restart_risks(reading.as_facts()) or ()), *_written_back(reading)]
     return {
         key: [risk.as_dict() for risk in of_likelihood(risks, likelihood)]
         for key, likelihood in (

@@ -62,7 +62,7 @@ def upload(
     sha256: str,
     *,
     progress: Callable[[str], None] = lambda _line: None,
-    part_bytes: int = PART_BYTES,
+    part_bytes: int | None = None,
 ) -> None:
     """Bring a large file to the server; its folder must be there.
 
@@ -70,6 +70,7 @@ def upload(
     :param sha256: of the whole source, in lower case.
     :raises HotpatchError: it could not be written, or did not arrive as it was sent.
     """
+    part_bytes = part_bytes or PART_BYTES
     name = f"upload-{sha256[:16]}"
     folder = files.ensure_folder(name, below=path.rpartition("\\")[0].rpartition("\\")[2])
     there = files.ask({"parts": f"dir /b /a-d {cmd_quote(folder)} 2>nul"})["parts"]

@@ -78,6 +78,16 @@ class PolicyReading:
         """The same with other policy values."""
         return PolicyReading(values, self.local, self.mdm, self.member, self.owners)
 
+    def written_back(self) -> PolicyReading:
+        """The same after Group Policy has applied again: every value that a GPO gives is the GPO's."""
+        values = dict(self.values)
+        for name, owner in (self.owners or {}).items():
+            if owner.data is None:
+                values.pop(name, None)
+            elif name in PLACES:
+                values[name] = owner.data
+        return self.with_values(values)
+
     def as_facts(self) -> dict[str, Any]:
         """As restart_policy.py takes it."""
         return {"readable": True, "values": self.values, "local": self.local, "mdm": self.mdm}

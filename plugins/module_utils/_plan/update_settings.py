@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, TypeAlias, Union
+from typing import Any, TypeAlias
 
 #: The two keys of the policy, below HKEY_LOCAL_MACHINE.
 ROOT = r"SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate"
@@ -61,8 +61,8 @@ MEANINGS: Mapping[str, str] = {
 _DAYS = ("every_day", "sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _WEEKS = ("every", "first", "second", "third", "fourth")
 
-#: A value's data. (Union, because pylint takes the new form for an operation on types at this place.)
-Raw: TypeAlias = Union[int, str]
+#: A value's data.
+Raw: TypeAlias = "int | str"
 #: A value's name in lower case -> its data; None: it is to be removed.
 Writes: TypeAlias = "dict[str, Raw | None]"
 

@@ -95,15 +95,13 @@ class ArcAgent:
 
     def _start(self, state: str) -> None:
         machine = self._machine
+        place = machine.spec.arc_resource
         self.identity = ArcMachine(
-            **{
-                "name": machine.hostname,
-                "resource_group": GROUP,
-                "subscription_id": self.azure.settings.subscription_id,
-                "tenant_id": self.azure.settings.tenant_id,
-                "location": LOCATION,
-                **machine.spec.arc_resource,
-            },
+            name=place.get("name", machine.hostname),
+            resource_group=place.get("resource_group", GROUP),
+            subscription_id=place.get("subscription_id", self.azure.settings.subscription_id),
+            tenant_id=place.get("tenant_id", self.azure.settings.tenant_id),
+            location=place.get("location", LOCATION),
             vm_id=_identifier(machine, "vm"),
             correlation_id=_identifier(machine, "correlation"),
         )

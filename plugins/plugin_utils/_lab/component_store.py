@@ -216,7 +216,7 @@ class ComponentStore:
         if earlier is not None:
             earlier.state = INSTALLED
         self.show()
-        return Removed(package, frozenset(item.kb for item in gone if item.kb), earlier and earlier.update)
+        return Removed(package, frozenset(item.kb for item in gone if item.kb), earlier.update if earlier else None)
 
     def clean_up(self, *, reset_base: bool) -> None:
         """Cleanup of the store: superseded packages go; with a reset base nothing that is installed can go any more."""

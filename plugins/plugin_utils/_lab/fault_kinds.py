@@ -93,6 +93,7 @@ KINDS: Mapping[str, FaultKind] = {
         _kind("removal_ignored", "DISM ends with 0 and has taken nothing off", {"kb": "kb"}, kb="any"),
         _kind("eula_not_accepted", "an update has licence terms that nobody has accepted", {"kb": "kb"}, kb="any"),
         _kind("enrollment_stuck", "a change of the enrollment in Azure stays pending and never reaches the server"),
+        _kind("pending_returns", "after every restart one is pending again"),
         _kind("never_returns", "the server does not come back from its next restart"),
         _kind(
             "wrong_build_after_restart",

@@ -69,6 +69,7 @@ class Faults:
     removal: list[Failure] = field(default_factory=list)
     removal_ignored: set[str] = field(default_factory=set)
     enrollment_stuck: bool = False
+    pending_returns: bool = False
     agent_hangs: set[str] = field(default_factory=set)
     agent: list[AgentFailure] = field(default_factory=list)
     unreachable_hosts: set[str] = field(default_factory=set)
@@ -195,6 +196,10 @@ def _enrollment_stuck(machine: Machine, settings: Mapping[str, Any]) -> None:
     machine.faults.enrollment_stuck = True
 
 
+def _pending_returns(machine: Machine, settings: Mapping[str, Any]) -> None:
+    machine.faults.pending_returns = True
+
+
 def _never_returns(machine: Machine, settings: Mapping[str, Any]) -> None:
     machine.faults.never_returns = True
 
@@ -311,6 +316,7 @@ EFFECTS: Mapping[str, Callable[[Machine, Mapping[str, Any]], None]] = {
     "removal_ignored": _removal_ignored,
     "eula_not_accepted": _eula_not_accepted,
     "enrollment_stuck": _enrollment_stuck,
+    "pending_returns": _pending_returns,
     "never_returns": _never_returns,
     "wrong_build_after_restart": _wrong_build_after_restart,
     "slow_restart": _slow_restart,

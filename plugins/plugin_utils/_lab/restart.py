@@ -22,6 +22,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.registry impo
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.registry_content import (
     COMPUTER_NAME,
     SERVICING,
+    mark_pending,
 )
 
 if TYPE_CHECKING:
@@ -139,6 +140,8 @@ class Power:
             return
         with machine.registry.as_windows():
             self._apply_settings()
+            if machine.faults.pending_returns:
+                mark_pending(machine.registry, "component_based_servicing", machine.hostname)
         again = machine.updates.needs_second_restart and machine.spec.second_restart and not second
         boot = self.boots
         if machine.updates.needs_second_restart and not second:

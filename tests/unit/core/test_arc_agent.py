@@ -22,6 +22,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
     Refused,
     Unreachable,
 )
+from ansible_collections.winops.hotpatch.plugins.module_utils._guest import files_upload
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import faults
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.internet import LATEST_AGENT
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.msi import make_package
@@ -33,7 +34,7 @@ CERTIFICATE = "-----BEGIN PRIVATE KEY-----\nPlanted\n-----END PRIVATE KEY-----\n
 PRINCIPAL = "3f6d0a11-7c52-4f5e-8f0a-2f6d1c9b7e21"
 BY_CERTIFICATE = "4a1b7c20-1111-4f5e-8f0a-2f6d1c9b7e21"
 ONLY_CONNECTS = "5b2c8d30-2222-4f5e-8f0a-2f6d1c9b7e21"
-AZURE = {
+AZURE: dict[str, Any] = {
     "service_principals": [
         {"id": PRINCIPAL, "secret": SECRET},
         {"id": BY_CERTIFICATE, "certificate": CERTIFICATE, "thumbprint": "AB" * 20},
@@ -41,14 +42,14 @@ AZURE = {
     ],
     "access_tokens": [TOKEN],
 }
-PLACE = {
+PLACE: dict[str, Any] = {
     "subscription_id": "0b9d6a52-3a6e-4f2b-8d11-2f1c7d2e9b33",
     "resource_group": "rg-arc-servers",
     "tenant_id": "6f1e2c4a-2f0b-4f0e-9a51-6a4d6f8f2b10",
     "location": "westeurope",
 }
-LOGIN = {"service_principal_id": PRINCIPAL, "service_principal_secret": SECRET}
-WISH = {**PLACE, **LOGIN}
+LOGIN: dict[str, Any] = {"service_principal_id": PRINCIPAL, "service_principal_secret": SECRET}
+WISH: dict[str, Any] = {**PLACE, **LOGIN}
 OTHER_TENANT = "99999999-2f0b-4f0e-9a51-6a4d6f8f2b10"
 
 
@@ -134,7 +135,7 @@ def test_check_mode_writes_nothing_and_says_what_would_be_done() -> None:
     ],
     ids=["token", "thumbprint", "secret"],
 )
-def test_every_way_to_log_in(login: dict[str, str]) -> None:
+def test_every_way_to_log_in(login: dict[str, Any]) -> None:
     server = server_with(arc="installed")
     done = run(server, **PLACE, **login)
     assert done["condition"] == "connected"
@@ -199,14 +200,10 @@ def test_the_login_stands_only_where_administrators_may_look() -> None:
 
 
 def test_the_package_from_the_controller_is_uploaded_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.winops.hotpatch.plugins.module_utils._guest import files_upload
-
     content = make_package("1.60.03000.1000")
     file = tmp_path / "agent.msi"
     file.write_bytes(content)
-    monkeypatch.setattr(
-        files_upload.upload, "__kwdefaults__", {**files_upload.upload.__kwdefaults__, "part_bytes": 70_000}
-    )
+    monkeypatch.setattr(files_upload, "PART_BYTES", 70_000)
     server = server_with(arc="none")
     pin = hashlib.sha256(content).hexdigest()
     done = run(server, state="installed", installer_path=str(file), sha256=pin.upper())
@@ -218,13 +215,9 @@ def test_the_package_from_the_controller_is_uploaded_in_parts(tmp_path: Path, mo
 
 
 def test_an_upload_that_was_cut_off_goes_on_where_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.winops.hotpatch.plugins.module_utils._guest import files_upload
-
     file = tmp_path / "agent.msi"
     file.write_bytes(make_package("1.60.03000.1000"))
-    monkeypatch.setattr(
-        files_upload.upload, "__kwdefaults__", {**files_upload.upload.__kwdefaults__, "part_bytes": 50_000}
-    )
+    monkeypatch.setattr(files_upload, "PART_BYTES", 50_000)
     server = server_with(arc="none")
 
     def cut(line: str) -> None:
@@ -279,9 +272,9 @@ def test_a_signature_that_cannot_be_read_is_no_signature(tmp_path: Path) -> None
     file = tmp_path / "agent.msi"
     file.write_bytes(content)
     server.machine._programs.pop("powershell")
-    for more in ({}, {"sha256": pin}):
+    for pinned in (None, pin):
         with pytest.raises(Refused) as caught:
-            run(server, state="installed", installer_path=str(file), **more)
+            run(server, state="installed", installer_path=str(file), sha256=pinned)
         assert caught.value.code == "signature_unreadable"
     done = run(server, state="installed", installer_path=str(file), sha256=pin, verify_signature=False)
     assert done["package"]["signer"] is None and done["agent"]["installed"] is True
@@ -349,13 +342,17 @@ def test_an_older_agent_is_upgraded_and_a_newer_one_left_alone() -> None:
     assert (kinds(done), done["agent"]["agent_version"]) == (["upgrade"], LATEST_AGENT)
     assert done["condition"] == "connected"
     assert run(server, **WISH, version="1.60")["changed"] is False
-    old = {"installer_url": "https://download.microsoft.com/download/lab/1.50/AzureConnectedMachineAgent.msi"}
+    old: dict[str, Any] = {
+        "installer_url": "https://download.microsoft.com/download/lab/1.50/AzureConnectedMachineAgent.msi"
+    }
     assert run(server, **WISH, version="1.55", **old)["changed"] is False
 
 
 def test_a_package_that_is_too_old_is_an_error_and_no_loop() -> None:
     server = server_with(arc="none")
-    old = {"installer_url": "https://download.microsoft.com/download/lab/1.50/AzureConnectedMachineAgent.msi"}
+    old: dict[str, Any] = {
+        "installer_url": "https://download.microsoft.com/download/lab/1.50/AzureConnectedMachineAgent.msi"
+    }
     with pytest.raises(AgentFailed, match="had no effect") as caught:
         run(server, state="installed", version="1.60", **old)
     assert (caught.value.code, caught.value.changed) == ("no_effect", True)
@@ -597,7 +594,7 @@ def test_an_agent_that_hangs_does_not_hang_the_play(verb: str) -> None:
 
 def test_settings_are_changed_once_and_cleared() -> None:
     server = server_with(arc="connected")
-    lists = {
+    lists: dict[str, Any] = {
         "extensions_allowlist": ["Microsoft.Azure.Monitor/AzureMonitorWindowsAgent", "Microsoft.Compute/CustomScript"],
         "extensions_blocklist": ["Contoso/Bad"],
         "incoming_connections": False,
@@ -655,7 +652,7 @@ def test_disconnect_without_a_login_asks_for_one_or_for_the_local_form() -> None
 
 def test_a_principal_that_may_not_delete_gets_words() -> None:
     server = server_with(arc="connected")
-    login = {"service_principal_id": ONLY_CONNECTS, "service_principal_secret": SECRET}
+    login: dict[str, Any] = {"service_principal_id": ONLY_CONNECTS, "service_principal_secret": SECRET}
     with pytest.raises(AgentFailed, match="could not be deleted") as caught:
         run(server, state="disconnected", **login, tenant_id=PLACE["tenant_id"])
     assert caught.value.code == "AZCM0043"

@@ -191,6 +191,24 @@ def test_a_conflict_can_be_a_warning() -> None:
     assert again()["changed"] is False and again.warnings == told.warnings
 
 
+def test_what_group_policy_writes_back_is_no_safe_state() -> None:
+    server = PolicyServer()
+    server.domain(AUOptions=4, NoAutoUpdate=0)
+    options: dict[str, Any] = {"automatic_updates": "download", "domain_conflict": "warn"}
+    with pytest.raises(Refused, match="Group Policy writes it back") as caught:
+        run(server, never_restart=True, **options)
+    assert caught.value.code == "restart_policy" and server.written == []
+    result = run(server, **options)
+    assert result["restarts_by_itself"] == []
+    (risk,) = result["may_restart"]
+    assert (risk["setting"], risk["value"]) == ("automatic_updates", 4) and "Group Policy object" in risk["remedy"]
+    # A policy that takes the harmless value away leaves what the server itself has.
+    away = PolicyServer({AU: {"AUOptions": 3}, LOCAL: {"AUOptions": 4}})
+    away.domain()
+    away.rsop("AUOptions", None)
+    assert [risk["source"] for risk in run(away)["may_restart"]] == ["server_setting"]
+
+
 def test_where_rsop_cannot_be_read_that_is_said() -> None:
     server = PolicyServer()
     server.domain()

@@ -249,7 +249,7 @@ def test_who_is_at_work_is_named() -> None:
     assert dism.packages.busy() is None
     dism.server.rows["Win32_Process"] = [{"Name": "TiWorker.exe"}]
     assert dism.packages.busy() == "TiWorker.exe"
-    dism.server.rows["Win32_Process"] = Fault("invalid class", code="0x80041010")  # type: ignore[assignment]
+    dism.server.rows["Win32_Process"] = Fault("invalid class", code="0x80041010")
     with pytest.raises(Fault):
         dism.packages.busy()
 

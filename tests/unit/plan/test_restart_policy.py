@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.restart_policy import (
@@ -179,6 +179,7 @@ VALUES = st.dictionaries(st.sampled_from([name for _key, name in PLACES.values()
 MDM = st.dictionaries(st.sampled_from([item.mdm for item in SETTINGS if item.mdm]), DATA, max_size=3)
 
 
+@settings(deadline=None)
 @given(VALUES, st.one_of(st.none(), st.dictionaries(st.just("AUOptions"), DATA)), st.one_of(st.none(), MDM))
 def test_an_answer_is_given_to_anything(values: Any, local: Any, mdm: Any) -> None:
     risks = restart_risks(facts(values, local, mdm))
@@ -192,6 +193,7 @@ def test_an_answer_is_given_to_anything(values: Any, local: Any, mdm: Any) -> No
         assert answer is True
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_a_harmless_answer_never_hides_option_4(values: Any) -> None:
     values = {**values, "AUOptions": 4}

@@ -248,7 +248,7 @@ def test_all_reasons_are_named_at_once() -> None:
 
 
 def test_a_cumulative_update_wants_more_room_than_a_hotpatch() -> None:
-    room = {"hardware": {"system_disk_free_bytes": 5 * 1024**3}}
+    room: dict[str, Any] = {"hardware": {"system_disk_free_bytes": 5 * 1024**3}}
     assert plan(ON_TRACK, **room).status is Status.POSSIBLE
     assert plan([RTM, JULY, OCTOBER], "26100.6899", ["KB5066835"], **room).doubts[0].code == "disk_full"
     assert plan([RTM, JULY, OCTOBER], "26100.6899", ["KB5066835"], min_free_bytes=1, **room).status is Status.POSSIBLE

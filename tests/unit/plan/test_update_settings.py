@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._core import update_policy
@@ -110,6 +110,7 @@ def test_the_documented_names_of_windows() -> None:
     }
 
 
+@settings(deadline=None)
 @given(WANTED)
 def test_what_is_set_is_read_back_and_setting_it_again_changes_nothing(wanted: dict[str, Any]) -> None:
     after = target(wanted, [], {})
@@ -122,6 +123,7 @@ def test_what_is_set_is_read_back_and_setting_it_again_changes_nothing(wanted: d
     assert all(isinstance(data, str) == is_text(name) for name, data in after.items())
 
 
+@settings(deadline=None)
 @given(WANTED, WANTED)
 def test_not_configured_takes_all_of_a_setting_and_nothing_of_another(a: dict[str, Any], b: dict[str, Any]) -> None:
     others = {key: value for key, value in b.items() if key not in a}
@@ -219,6 +221,7 @@ def test_a_policy_that_leaves_it_to_the_server_lets_the_server_win() -> None:
     assert {each["source"] for each in found["automatic_updates"]["loses"]} == {"policy", "device_management"}
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["auoptions", "noautoupdate"]), st.integers(0, 8)),
     st.dictionaries(st.just("auoptions"), st.integers(0, 5)),
