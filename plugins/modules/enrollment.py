@@ -84,8 +84,7 @@ EXAMPLES = r"""
 
 - name: Show what leaving means
   ansible.builtin.debug:
-    var: left.rule
-  when: left.rule is defined
+    msg: "{{ left.rule | default('It was out before.') }}"
 """
 
 RETURN = r"""

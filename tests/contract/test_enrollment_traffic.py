@@ -16,7 +16,7 @@ from tests.wire.azure_calls import AzureCalls
 from tests.wire.running_lab import running_lab
 
 NAME = "enrollment"
-QUICK = {"poll_interval": 0.2}
+QUICK: dict[str, Any] = {"poll_interval": 0.2}
 
 
 def play(calls: AzureCalls) -> None:

@@ -60,7 +60,7 @@ def test_a_certificate(azure_lab: RunningLab, tmp_path: Path) -> None:
     made = azure_lab.ask("/azure/certificate")
     path = tmp_path / "principal.pem"
     path.write_text(made["pem"])
-    options = {"secret": None, "x509_certificate_path": str(path)}
+    options: dict[str, Any] = {"secret": None, "x509_certificate_path": str(path)}
     assert reads(azure_lab, thumbprint=made["thumbprint"].lower(), **options) == azure_lab.azure["client_id"]
     with pytest.raises(InvalidInput, match=made["thumbprint"]):
         reads(azure_lab, thumbprint="00" * 20, **options)
@@ -95,7 +95,7 @@ def test_the_azure_cli(azure_lab: RunningLab, tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_given_token_that_cannot_be_renewed(azure_lab: RunningLab) -> None:
-    only = {"client_id": None, "secret": None, "tenant": None}
+    only: dict[str, Any] = {"client_id": None, "secret": None, "tenant": None}
     assert "access token" in reads(azure_lab, access_token=azure_lab.azure["access_token"], **only)
     with pytest.raises(LoginFailed, match="the given access token") as caught:
         reads(azure_lab, access_token="stale-token", **only)

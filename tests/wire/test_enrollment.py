@@ -20,7 +20,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core import enrol
 from tests.wire.azure_calls import AzureCalls, account
 from tests.wire.running_lab import RunningLab, running_lab
 
-QUICK = {"poll_interval": 0.2, "arm_share": 100.0}
+QUICK: dict[str, Any] = {"poll_interval": 0.2, "arm_share": 100.0}
 PROFILE = "*/licenseProfiles/write"
 FRESH = [f"new{number:02d}" for number in range(1, 24)]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import resource
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def test_a_thousand_machines(tmp_path_factory: pytest.TempPathFactory) -> None:
     fleet = {"defaults": {"enrolled": False}, "servers": [{"name": name} for name in names]}
     with running_lab(fleet, tmp_path_factory.mktemp("lab"), "--scale", str(SCALE)) as lab:
         calls = AzureCalls(lab)
-        options = {"machines": names, "wait": False, "arm_share": SCALE, "arm_timeout": 60}
+        options: dict[str, Any] = {"machines": names, "wait": False, "arm_share": SCALE, "arm_timeout": 60}
         began = time.monotonic()
         done = calls(enrollment, **options)
         passed = (time.monotonic() - began) * SCALE

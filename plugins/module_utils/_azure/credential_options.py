@@ -130,7 +130,7 @@ def account_of(params: Mapping[str, Any], environment: Mapping[str, str]) -> Acc
     if source == "workload_identity":
         return _workload_identity(options, from_environment, environment, around)
     if source == "credential_file":
-        return _from_file(profile, environment, around, required=True)
+        return _from_file(profile, environment, around)
     if source == "env":
         return _principal("environment", from_environment, around)
     return _automatic(options, from_environment, environment, around, profile)
@@ -149,15 +149,16 @@ def _automatic(
         # An inventory often holds the ids and leaves only the secret to the environment.
         return _principal("options", {**from_environment, **options}, around)
     if options.get("profile"):
-        return _from_file(profile, environment, around, required=True)
+        return _from_file(profile, environment, around)
     if from_environment.get("secret") or from_environment.get("x509_certificate_path"):
         return _principal("environment", from_environment, around)
     if environment.get(_TOKEN_FILE):
         return _workload_identity(options, from_environment, environment, around)
     if from_environment.get("access_token"):
         return _account("environment", "access_token", around, {"access_token": from_environment["access_token"]})
-    found = _from_file(profile, environment, around, required=False)
-    return found or _account("Azure CLI", "cli", around, {})
+    if _has_section(profile, environment):
+        return _from_file(profile, environment, around)
+    return _account("Azure CLI", "cli", around, {})
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -229,9 +230,8 @@ def _workload_identity(
     return _account("environment", "workload_identity", around, {**values, "token_file": token_file})
 
 
-def _from_file(
-    profile: str, environment: Mapping[str, str], around: Mapping[str, Any], *, required: bool
-) -> Account | None:
+def _file(environment: Mapping[str, str]) -> tuple[str, configparser.ConfigParser]:
+    """The credential file, empty when there is none."""
     home = environment.get("HOME")
     path = CREDENTIAL_FILE.replace("~", home) if home else os.path.expanduser(CREDENTIAL_FILE)
     parser = configparser.ConfigParser(interpolation=None)
@@ -240,9 +240,16 @@ def _from_file(
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         # The parser quotes the line it does not understand, which may be a secret.
         raise InvalidInput(f"The credential file {path} cannot be read: {type(error).__name__}.") from None
+    return path, parser
+
+
+def _has_section(profile: str, environment: Mapping[str, str]) -> bool:
+    return _file(environment)[1].has_section(profile)
+
+
+def _from_file(profile: str, environment: Mapping[str, str], around: Mapping[str, Any]) -> Account:
+    path, parser = _file(environment)
     if not parser.has_section(profile):
-        if not required:
-            return None
         raise InvalidInput(
             f"The credential file {path} has no section [{profile}].",
             hint="Name another profile, or another auth_source.",

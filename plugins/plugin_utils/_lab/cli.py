@@ -79,7 +79,7 @@ async def _serve(world: World, fleet: Fleet, folder: Path, transport: str) -> in
         loop.add_signal_handler(number, stop.set)
     ca_file = folder.resolve() / "ca.pem"
     tls = make_tls(ca_file)
-    arm = ArmServer(world.azure, tls)
+    arm = ArmServer(world.arm, tls)
     server = WireServer(world, tls, arm)
     running = asyncio.create_task(server.run(ready, stop))
     starting = asyncio.create_task(ready.wait())

@@ -38,11 +38,11 @@ class World:
     def __init__(self, fleet: Fleet, timeline: Timeline, seed: int = 1) -> None:
         self.timeline = timeline
         self.as_of = fleet.as_of or timeline.now().date()
-        side = AzureSide(fleet.azure)
+        self.azure = AzureSide(fleet.azure)
         self._machines: dict[str, Machine] = {}
         for number, spec in enumerate(fleet.servers, 1):
-            self._machines[spec.name] = Machine(spec, number, timeline, seed, self.as_of, side)
-        self.azure = Azure(side, self._machines, timeline, self.as_of)
+            self._machines[spec.name] = Machine(spec, number, timeline, seed, self.as_of, self.azure)
+        self.arm = Azure(self.azure, self._machines, timeline, self.as_of)
 
     @property
     def machines(self) -> Mapping[str, Machine]:
@@ -83,7 +83,7 @@ class World:
             ]
             return Answer(200, {"faults": kinds})
         if parts[:1] == ["azure"]:
-            return self.azure.control(method, parts[1:], query, body)
+            return self.arm.control(method, parts[1:], query, body)
         if method == "POST" and parts == ["shutdown"]:
             return Answer(200, {"stopping": True}, stop=True)
         if parts[:1] == ["servers"] and len(parts) in (2, 3):

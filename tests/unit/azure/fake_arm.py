@@ -72,10 +72,10 @@ class FakeArm:
         )
         made: Callable[..., Any] = arm_module.transport_for
         try:
-            arm_module.transport_for = lambda *_given: _Transport(self)  # type: ignore[assignment]
+            arm_module.transport_for = lambda *_given: _Transport(self)
             self.arm = Arm(self.tokens, CLOUDS["AzureCloud"], monotonic=lambda: self.now, sleep=self.sleep)
         finally:
-            arm_module.transport_for = made  # type: ignore[assignment]
+            arm_module.transport_for = made
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(round(seconds, 3))

@@ -64,7 +64,6 @@ _UPDATE = {
 
 def document(azure: Azure, resource: ArcMachine, *, instance_view: bool = False) -> dict[str, Any]:
     """The resource as ARM shows it."""
-    state = azure.licences.of(resource)
     machine = azure.machine_of(resource)
     properties: dict[str, Any] = {
         "provisioningState": "Succeeded",
@@ -96,7 +95,7 @@ def document(azure: Azure, resource: ArcMachine, *, instance_view: bool = False)
                 "model": machine.model,
             },
         }
-    if instance_view and state is not None and (shown := azure.licences.instance_view(resource)):
+    if instance_view and (shown := azure.licences.instance_view(resource)):
         properties["licenseProfile"] = shown
     return {
         "id": resource.id,

@@ -243,7 +243,7 @@ def _wanted(product: Mapping[str, Any], word: str) -> bool | None:
     """What a body asks for the feature; None when it does not name it."""
     for item in product.get("productFeatures") or ():
         if str(item.get("name", "")).lower() in ("hotpatch", "hotpatching"):
-            return item.get("subscriptionStatus") == word
+            return bool(item.get("subscriptionStatus") == word)
     return None
 
 
