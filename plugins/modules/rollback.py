@@ -40,9 +40,13 @@ options:
       - Take this update off and no other. It must be the latest one. A server that does not have it is left alone.
     type: str
   phase:
-    description: Whether to take the update off, or, after the restart, to prove that it is off and to hold it back.
+    description:
+      - With V(remove) the update is taken off, so that it goes with the next restart.
+      - With V(finish), after the restart, it is proven that it is off, and it is held back.
+      - With V(release) the update that was taken off, or O(kb), is shown again, so that Windows Update offers it as
+        before.
     type: str
-    choices: [remove, finish]
+    choices: [remove, finish, release]
     default: remove
   plan_only:
     description: Only plan, as in check mode, and report no change.

@@ -22,8 +22,21 @@ description:
 author: The winops.hotpatch contributors (@winops)
 extends_documentation_fragment:
   - winops.hotpatch.connection
-  - winops.hotpatch.release
 options:
+  month:
+    description:
+      - Another way to say O(as_of), C(YYYY-MM), as in the other modules of the group.
+    type: str
+  as_of:
+    description:
+      - The day that is taken as today, C(YYYY-MM-DD). Releases after it are not known, so that their KBs have no track.
+      - Defaults to today in UTC, or to the last day of O(month) when that month is past.
+    type: str
+  catalogue:
+    description:
+      - A catalogue file of your own, in the form of C(docs/catalogue.md). Its rows are merged over those of the
+        collection.
+    type: path
   since:
     description:
       - Only rows of this day (in UTC) or moment, or later. When left out, all.

@@ -185,7 +185,8 @@ offered:
   description:
     - Updates the server is offered, each with its verdict and its classifications.
     - For one that is not installed, C(refused) says why in words, C(why) in a stable word, C(class) whether to retry
-      (C(retry)), to fix something (C(fix)) or to leave it (C(stop)), and C(remedy) what to do.
+      (C(retry)), to fix something (C(fix)) or to leave it (C(stop)), and C(remedy) what to do. Where Windows gave a
+      code for it, that is C(hresult), and C(meaning) says it in words.
   returned: when a search was made
   type: list
   elements: dict

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.winops.hotpatch.plugins.module_utils._core import updates
+from ansible_collections.winops.hotpatch.plugins.module_utils._core import rollback, updates
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import settings_from_options
 from demo.lab_process import LabProcess
@@ -46,14 +46,19 @@ def roll_back(lab: LabProcess, out: Path, *extra: str, **variables: Any) -> Play
     return play(lab.inventory, out, *extra, playbook=PLAYBOOK, hotpatch_as_of="2025-12-20", **variables)
 
 
+def call(core: Any, lab: LabProcess, name: str, **options: Any) -> dict[str, Any]:
+    """What a front does: the core with checked options, on one server of the lab."""
+    at = lab.servers_data[name]
+    params = {key: option.get("default") for key, option in core.SPEC.argument_spec.items()}
+    params.update(address=at["address"], port=at["http_port"], scheme="http", transport=["basic"])
+    params.update(username=at["user"], password=at["password"], poll_interval=0.2, as_of="2025-12-20", **options)
+    result: dict[str, Any] = core.run(Call(params=params, name=name, settings=settings_from_options(params)))
+    return result
+
+
 def offered(lab: LabProcess, name: str) -> list[str]:
     """What the next search of a month offers this server."""
-    at = lab.servers_data[name]
-    params = {key: option.get("default") for key, option in updates.SPEC.argument_spec.items()}
-    params.update(address=at["address"], port=at["http_port"], scheme="http", transport=["basic"])
-    params.update(username=at["user"], password=at["password"], poll_interval=0.2, mode="search", as_of="2025-12-20")
-    result = updates.run(Call(params=params, name=name, settings=settings_from_options(params)))
-    return [each["kb"] for each in result["offered"]]
+    return [each["kb"] for each in call(updates, lab, name, mode="search")["offered"]]
 
 
 class Story:
@@ -168,6 +173,12 @@ def test_the_second_run_changes_nothing(story: Story) -> None:
         assert story.at_last[name]["restarts"] == story.after[name]["restarts"]
     assert "was taken off before" in row(story.again, "web01")
     assert "An earlier attempt showed" in row(story.again, "perm01")
+
+
+def test_what_is_released_is_offered_again(story: Story) -> None:
+    assert call(rollback, story.lab, "web01", phase="release")["changed"] is True
+    assert "KB5072014" in offered(story.lab, "web01")
+    assert call(rollback, story.lab, "web01", phase="release")["changed"] is False
 
 
 def test_a_failure_halts_the_waves_that_have_not_begun(start_lab: StartLab, tmp_path: Path) -> None:

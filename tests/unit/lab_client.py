@@ -81,9 +81,9 @@ class LabServer:
             check_mode=check,
             progress=self.progress.append,
             warn=self.warnings.append,
-            now=lambda: self.world.timeline.now(),
+            now=self.world.timeline.now,
             sleep=self.wait,
-            monotonic=lambda: self.world.timeline.seconds(),
+            monotonic=self.world.timeline.seconds,
             client_class=lambda *_given, **_more: LabClient(self),  # type: ignore[arg-type]
         )
 

@@ -63,7 +63,7 @@ SPEC = Spec(
         **ENROLLMENT_OPTIONS,
         "what": {"type": "str", "choices": ["latest", "hotpatch", "baseline"], "default": "latest"},
         "kb": {"type": "str"},
-        "phase": {"type": "str", "choices": ["remove", "finish"], "default": "remove"},
+        "phase": {"type": "str", "choices": ["remove", "finish", "release"], "default": "remove"},
         "plan_only": {"type": "bool", "default": False},
         "hold": {"type": "bool", "default": True},
         "cves": {"type": "dict", "default": {}},
@@ -76,6 +76,7 @@ SPEC = Spec(
 
 #: Hidden or not: the answer tells which.
 _NOT_INSTALLED = "IsInstalled=0"
+_HIDDEN = "IsInstalled=0 and IsHidden=1"
 _SUCCEEDED = 2
 
 
@@ -98,7 +99,8 @@ def run(call: Call) -> dict[str, Any]:
             raise InvalidInput(f"kb: {params['kb']!r} is not a KB; a KB looks like KB5072014.")
     wish = Wish(params["what"], kb, params["hotpatch_package"])
     rollback = _Rollback(call, wish, _cves_of(params["cves"]))
-    return rollback.remove() if params["phase"] == "remove" else rollback.finish()
+    phases = {"remove": rollback.remove, "finish": rollback.finish, "release": rollback.release}
+    return phases[params["phase"]]()
 
 
 def _cves_of(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -173,7 +175,7 @@ class _Rollback:
         )
         return plan, found
 
-    # ---- the two phases
+    # ---- the phases
 
     def remove(self) -> dict[str, Any]:
         """Plan, and take the package off without a restart."""
@@ -234,6 +236,28 @@ class _Rollback:
         keys.update({"finished": True, "held": held, "hold_words": why})
         if hidden_now:
             keys["diff"] = {"before": {"hidden": []}, "after": {"hidden": [record.kb]}}
+        return keys
+
+    def release(self) -> dict[str, Any]:
+        """Show the update again, so that Windows Update offers it as before."""
+        self._read()
+        kb = self.wish.kb or (self.record.kb if self.record else None)
+        if kb is None:
+            raise InvalidInput(f"{self.call.name}: nothing was taken off here. Name the update with kb.")
+        plan = Plan(Status.NOTHING, f"{kb} is not hidden.", kb=kb)
+        if self.call.check_mode:
+            words = f"Windows Update was not asked whether {kb} is hidden, since a search registers a task."
+            return self._keys(replace(plan, words=words), changed=self.record is not None and self.record.kb == kb)
+        runner = self._runner()
+        found = self._ask(plan, runner, "search", [], criteria=_HIDDEN)
+        ours = _of_kb(found["updates"], kb)
+        if ours:
+            answer = self._ask(plan, runner, "unhide", ours)
+            self._each_is(plan, answer, hidden=False)
+            plan = replace(plan, words=f"{kb} is shown again; Windows Update offers it as before.")
+        keys = self._keys(plan, changed=bool(ours)) | {"held": False}
+        if ours:
+            keys["diff"] = {"before": {"hidden": [kb]}, "after": {"hidden": []}}
         return keys
 
     # ---- parts of removing
@@ -380,26 +404,29 @@ class _Rollback:
         """
         runner = self._runner()
         found = self._ask(plan, runner, "search", [], criteria=_NOT_INSTALLED)
-        number = record.kb.removeprefix("KB")
-        ours = [update for update in found["updates"] if number in update["kbs"]]
-        shown = [update for update in ours if update["hidden"] is not True]
+        shown = _of_kb([update for update in found["updates"] if update["hidden"] is not True], record.kb)
         more = self._what_else(record)
-        if not ours:
+        if not _of_kb(found["updates"], record.kb):
             return False, False, f"{record.kb} is not offered now, so there is nothing to hide. {more}"
         if not shown:
             return True, False, f"{record.kb} is hidden. {more}"
-        chosen = [{"update_id": update["update_id"], "revision": update["revision"]} for update in shown]
-        answer = self._ask(plan, runner, "hide", chosen)
-        if not all(update["hidden"] is True for update in answer["updates"]):
-            error = UpdateFailed(
-                f"{self.call.name}: {record.kb} is off, but Windows Update did not hide it.",
-                code="not_hidden",
-                hint=more,
-                server=self.call.name,
-            )
-            error.details = self._details(plan)
-            raise error
+        self._each_is(plan, self._ask(plan, runner, "hide", shown), hidden=True)
         return True, True, f"{record.kb} is hidden. {more}"
+
+    def _each_is(self, plan: Plan, answer: Mapping[str, Any], *, hidden: bool) -> None:
+        """
+        :raises UpdateFailed: Windows Update did not do to an update what it was asked to.
+        """
+        if all(update["hidden"] is hidden for update in answer["updates"]):
+            return
+        error = UpdateFailed(
+            f"{self.call.name}: Windows Update did not {'hide' if hidden else 'show'} {plan.kb}.",
+            code="not_hidden" if hidden else "not_shown",
+            hint="Look at the update in Windows Update on the server, or decline it on the update server.",
+            server=self.call.name,
+        )
+        error.details = self._details(plan)
+        raise error
 
     def _what_else(self, record: Record) -> str:
         policy = self.facts.get("update_policy") or {}
@@ -424,7 +451,7 @@ class _Rollback:
             text = describe(hresult) if hresult else None
             cause = f"{text.meaning} ({text.code})" if text else "Windows Update did not answer in full"
             trouble = UpdateFailed(
-                f"{self.call.name}: {plan.kb} is off, but it could not be held back: the {operation} failed: {cause}.",
+                f"{self.call.name}: the {operation} that {plan.kb} needs failed: {cause}. Nothing was hidden or shown.",
                 code=text.code if text else "search_incomplete",
                 hint=text.remedy if text else None,
                 retryable=text.retryable if text else True,
@@ -458,3 +485,13 @@ class _Rollback:
             "track": state.standing.track.value,
             "state": state.standing.state.value,
         }
+
+
+def _of_kb(updates: Sequence[Mapping[str, Any]], kb: str) -> list[dict[str, Any]]:
+    """The references to the updates of one KB."""
+    number = kb.removeprefix("KB")
+    return [
+        {"update_id": update["update_id"], "revision": update["revision"]}
+        for update in updates
+        if number in update["kbs"]
+    ]

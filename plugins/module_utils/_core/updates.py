@@ -328,8 +328,11 @@ class _Run:
             self.receipt.before(each, witnesses)
             if not may_install(witnesses):
                 every = False
-                doubts = " ".join(witness.words for witness in witnesses if witness.answer is not Answer.YES)
-                self.offered[index] = each.refuse(Why.NOT_PROVEN, doubts)
+                doubts = [witness for witness in witnesses if witness.answer is not Answer.YES]
+                words = " ".join(witness.words for witness in doubts)
+                failed = any(witness.name == FORECAST for witness in doubts)
+                code = _code_of(evaluated[each.update["update_id"]]) if failed else None
+                self.offered[index] = each.refuse(Why.NOT_PROVEN, words, code)
         return every
 
     def _witnesses(
@@ -448,6 +451,13 @@ class _Run:
         if not answers:
             return "not_asked"
         return "no" if "no" in answers else "unknown" if "unknown" in answers else "yes"
+
+
+def _code_of(evaluated: Mapping[str, Any]) -> str | None:
+    """The code with which Windows Update's own forecast failed; None when it gave one."""
+    evaluation = evaluated.get("evaluation") or {}
+    error = evaluation.get("error") or evaluated.get("bootstrapper_error") or {}
+    return error.get("hresult") or None
 
 
 def _installed(facts: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Union
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.arc_agent import (
     ABSENT,
@@ -36,7 +36,7 @@ CONNECT, DISCONNECT, FORGET, UNINSTALL, WAIT = "connect", "disconnect", "disconn
 #: Settings that hold several values; an empty one is cleared.
 LISTS = ("proxy.bypass", "extensions.allowlist", "extensions.blocklist", "incomingconnections.ports")
 
-Setting = str | tuple[str, ...]
+Setting = Union[str, tuple[str, ...]]  # noqa: UP007 - pylint takes "|" for an operation here
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._guest.facts_text import clean
 
-Setting = str | tuple[str, ...]
+Setting = Union[str, tuple[str, ...]]  # noqa: UP007 - pylint takes "|" for an operation here
 
 _SETTING = re.compile(r"^\s+([a-z][a-z.]{2,60})(?:\s+\([a-z ]+\))?\s*:\s?(.*)$")
 _CURL = re.compile(r"curl: \((\d{1,3})\)")

@@ -158,8 +158,11 @@ def _session(page: Page, meter: Meter) -> requests.Session:
 
 def _get(session: requests.Session, page: Page, seconds: float) -> requests.Response:
     verify: Any = (page.ca_path or os.environ.get("REQUESTS_CA_BUNDLE") or True) if page.validate_certs else False
-    # requests takes the login off when a redirect leads to another host.
-    login = (page.username.encode(), (page.password or "").encode()) if page.username is not None else None
+    # In UTF-8 (RFC 7617), since requests writes text in Latin-1 and fails on the rest. It takes the login off when a
+    # redirect leads to another host.
+    login: Any = None
+    if page.username is not None:
+        login = (page.username.encode(), (page.password or "").encode())
     with warnings.catch_warnings():
         # The person asked for no verification; a warning for each look would say it again.
         warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)

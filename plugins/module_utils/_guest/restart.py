@@ -68,6 +68,19 @@ _LOST_GRACE = 120.0
 #: Two readings of one boot time may differ by the rounding of the clock.
 _SAME_BOOT = 2.0
 
+#: What to look at, by the stage that did not end.
+_HINT = "Look at the server's console or its hypervisor; run again when it answers."
+_HINTS = {
+    "boot": (
+        "Look at the server's console or its hypervisor: it may wait for the BitLocker recovery key or at a repair "
+        "menu, still be working on updates, or be switched off. Run again when it answers."
+    ),
+    "settle": (
+        "Look at the Setup event log and the servicing log (CBS.log). Restart it once by hand; if a restart is pending "
+        "again after that, repair the component store (DISM /Online /Cleanup-Image /RestoreHealth)."
+    ),
+}
+
 Progress = Callable[[str], None]
 
 
@@ -420,7 +433,7 @@ class _Restart:
         self.end_stage(stage)
         return RestartNotProven(
             f"{self.server}: the restart is not proven, at the stage {stage}: {seen}.",
-            hint=hint or "Look at the server's console or its hypervisor; run again when it answers.",
+            hint=hint or _HINTS.get(stage, _HINT),
             server=self.server,
             details={**self.result, "stage": stage},
             changed=self.asked,

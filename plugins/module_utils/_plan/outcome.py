@@ -252,7 +252,7 @@ class _Case:
         return (
             "failed",
             f"Windows Update did not offer {' and '.join(wanted)}. Check where the server gets updates from (WSUS "
-            "approvals, deferrals) and that its licence is still valid.",
+            "approvals, deferrals), whether it was taken back and is hidden, and that its licence is still valid.",
         )
 
 

@@ -25,7 +25,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._release.classific
     classifications_of,
     is_driver,
 )
-from ansible_collections.winops.hotpatch.plugins.module_utils._release.error_codes import FIX, STOP
+from ansible_collections.winops.hotpatch.plugins.module_utils._release.error_codes import FIX, STOP, describe
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.offered_again import (
     OfferedAgain,
     offered_again,
@@ -101,19 +101,26 @@ _REMEDIES: Mapping[Why, tuple[str, str | None]] = {
 
 @dataclass(frozen=True)
 class Offered:
-    """One update as Windows Update offered it, with its verdict and, when it is refused, why."""
+    """One update as Windows Update offered it, with its verdict and, when it is refused, why.
+
+    :param hresult: the code behind the refusal, where Windows gave one.
+    """
 
     update: Mapping[str, Any]
     verdict: Verdict
     refused: str | None = None
     why: Why | None = None
+    hresult: str | None = None
 
-    def refuse(self, why: Why, words: str) -> Offered:
+    def refuse(self, why: Why, words: str, hresult: str | None = None) -> Offered:
         """The same update, refused."""
-        return replace(self, refused=words, why=why)
+        return replace(self, refused=words, why=why, hresult=hresult)
 
     def as_dict(self) -> dict[str, Any]:
         error_class, remedy = _REMEDIES[self.why] if self.why is not None else (None, None)
+        text = describe(self.hresult) if self.hresult is not None else None
+        if text is not None and text.retryable:
+            error_class, remedy = text.error_class, text.remedy or remedy
         return {
             "update_id": self.update.get("update_id"),
             "revision": self.update.get("revision"),
@@ -123,6 +130,8 @@ class Offered:
             "selected": self.refused is None,
             "refused": self.refused,
             "why": self.why.value if self.why is not None else None,
+            "hresult": text.code if text else None,
+            "meaning": text.meaning if text else None,
             "class": error_class,
             "remedy": remedy,
         }

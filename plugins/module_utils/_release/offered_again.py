@@ -9,7 +9,8 @@ back after each of its installations. Installing such an update once more change
 nothing is offered never ends.
 
 What the server shows outweighs the history: an update that DISM took off leaves no row there. So an update of
-Windows that the build says is missing may be installed once more, and no third time.
+Windows that the build says is missing may be installed once more, and no third time. The same holds for one that
+servicing takes back while the server starts: two restarts for nothing are enough. Naming its KB tries it once more.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._release.verdicts 
 # UpdateOperation and OperationResultCode (Microsoft Learn, wuapi).
 _INSTALLED, _REMOVED = 1, 2
 _SUCCEEDED = 2
+# How the history shows an installation that was undone in the restart: CBS_E_INSTALLERS_FAILED, and
+# WU_E_UH_POSTREBOOTUNEXPECTEDSTATE (Microsoft Learn). Other failures are no reason: what they need may be fixed by now.
+_ROLLED_BACK = (0x800F0922, 0x80242016)
 # Installed this often without showing, an update of Windows does not stick.
 _ENOUGH = 2
 
@@ -61,7 +65,9 @@ def offered_again(
     :param history: rows of the server's update history, newest first; None when it could not be read, which leaves the
         build and the list of KBs (the verdict).
     """
-    times, last = _installations(update, history or ())
+    rows = list(history or ())
+    times, last = _installations(update, rows)
+    undone = _rolled_back(update, rows)
     name = verdict.kb or str(update.get("title") or update.get("update_id"))
     when = f" (last on {last[:10]})" if last else ""
     if verdict.already_installed:
@@ -70,11 +76,36 @@ def offered_again(
         words = f"{name} was installed{when}, and Windows Update offers it again."
     elif verdict.kind is not Kind.OTHER and times >= _ENOUGH:
         words = f"{name} was installed {times} times{when}, the server does not show it, and it is offered again."
+    elif undone >= _ENOUGH:
+        words = (
+            f"{name} was installed {undone} times and taken back by Windows in each restart. Look at the Setup event "
+            "log and repair the component store before it is tried again."
+        )
     else:
         return None
     return OfferedAgain(
         verdict.kb, str(update.get("update_id")), str(update.get("title") or ""), times, last or None, words
     )
+
+
+def _rolled_back(update: Mapping[str, Any], history: Iterable[Mapping[str, Any]]) -> int:
+    """How often this revision was taken back in a restart since it was last installed or removed."""
+    times = 0
+    for row in history:
+        if row.get("update_id") != update.get("update_id") or row.get("revision") != update.get("revision"):
+            continue
+        if row.get("result_code") == _SUCCEEDED:
+            break
+        if row.get("operation") == _INSTALLED and _code_of(row) in _ROLLED_BACK:
+            times += 1
+    return times
+
+
+def _code_of(row: Mapping[str, Any]) -> int | None:
+    try:
+        return int(str(row.get("hresult")), 16)
+    except ValueError:
+        return None
 
 
 def _installations(update: Mapping[str, Any], history: Iterable[Mapping[str, Any]]) -> tuple[int, str]:

@@ -65,7 +65,9 @@ def _arguments(words: list[str]) -> tuple[str, str, str | None] | None:
             continue
         else:
             return None
-    return (verb, target, log) if verb else None
+    if not verb:
+        return None
+    return verb, target, log
 
 
 def _log(call: Call, name: str, text: str, *, append: bool = False) -> bool:

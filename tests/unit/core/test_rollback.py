@@ -123,7 +123,7 @@ class Runner:
     def run(self, operation: str, updates: Sequence[Mapping[str, Any]] = (), **options: Any) -> dict[str, Any]:
         self.server.did.append(operation)
         if operation == "search":
-            assert options["criteria"] == "IsInstalled=0"
+            assert options["criteria"] in ("IsInstalled=0", "IsInstalled=0 and IsHidden=1")
         answer = self.server.answers[operation]
         if isinstance(answer, HotpatchError):
             raise answer
@@ -412,3 +412,39 @@ def test_an_update_that_could_not_be_held_back_is_said_and_stays_unfinished(answ
     assert caught.value.code == code
     assert caught.value.details["removed"] is True
     assert "note finished" not in server.did
+
+
+# ---- releasing
+
+
+@pytest.mark.parametrize(("kb", "record"), [(None, note(Stage.FINISHED)), ("5072014", None)])
+def test_what_was_held_back_is_shown_again(kb: str | None, record: Record | None) -> None:
+    server = back(record=record)
+    server.answers = {"search": {"updates": [update(True)]}, "unhide": {"updates": [update(False)]}}
+    result = run(server, phase="release", kb=kb)
+    assert server.did == ["search", "unhide"]
+    assert (result["changed"], result["held"]) == (True, False)
+    assert result["diff"] == {"before": {"hidden": ["KB5072014"]}, "after": {"hidden": []}}
+
+
+def test_what_is_not_hidden_is_left_alone() -> None:
+    server = back()
+    server.answers = {"search": {"updates": []}}
+    assert run(server, phase="release")["changed"] is False
+    assert server.did == ["search"]
+    looked = back()
+    assert run(looked, True, phase="release")["changed"] is True
+    assert looked.did == []
+
+
+def test_nothing_is_released_that_nobody_names() -> None:
+    with pytest.raises(InvalidInput, match="Name the update"):
+        run(back(record=None), phase="release")
+
+
+def test_an_update_that_stays_hidden_is_said() -> None:
+    server = back()
+    server.answers = {"search": {"updates": [update(True)]}, "unhide": {"updates": [update(True)]}}
+    with pytest.raises(UpdateFailed) as caught:
+        run(server, phase="release")
+    assert caught.value.code == "not_shown"

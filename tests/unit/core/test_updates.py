@@ -508,6 +508,17 @@ def test_an_update_that_does_not_stick_is_installed_twice_and_no_third_time() ->
     assert run(named, include=["KB5072014"])["kbs_installed"] == ["KB5072014"]
 
 
+def test_a_forecast_that_failed_has_its_code_in_words() -> None:
+    (refused,) = [each for each in run(Script(BEHIND, BEHIND, evaluate=evaluated(None, ERROR_UNKNOWN)))["refused"]
+                  if each["kb"] == "KB5072014"]  # fmt: skip
+    assert (refused["why"], refused["hresult"]) == ("not_proven", "0x80240068")
+    assert refused["meaning"] and refused["class"] and refused["remedy"]
+    lost = {**ERROR_UNKNOWN, "hresult": "0x80072EE2"}
+    (refused,) = [each for each in run(Script(BEHIND, BEHIND, evaluate=evaluated(None, lost)))["refused"]
+                  if each["kb"] == "KB5072014"]  # fmt: skip
+    assert refused["class"] == "retry"
+
+
 def test_search_mode_flags_what_is_offered_again() -> None:
     result = run(Script(PATCHED, PATCHED), mode="search")
     assert [each["kb"] for each in result["offered_again"]] == ["KB5072014"]

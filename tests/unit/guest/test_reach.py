@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,8 +85,8 @@ def serve() -> Iterator[Callable[..., str]]:
         yield start
 
 
-def look(url: str, seconds: float = 2.0, **page: object) -> Look:
-    return look_at_page(Page(url, **page), seconds, time.monotonic)  # type: ignore[arg-type]
+def look(url: str, seconds: float = 2.0, **page: Any) -> Look:
+    return look_at_page(Page(url, **page), seconds, time.monotonic)
 
 
 def free_port() -> int:
@@ -142,7 +143,7 @@ def test_a_port_that_takes_no_connection_in_time() -> None:
     ],
 )
 def test_what_a_page_answers(
-    serve: Callable[..., str], answer: bytes, page: dict[str, object], expected: str, words: str
+    serve: Callable[..., str], answer: bytes, page: dict[str, Any], expected: str, words: str
 ) -> None:
     found = look(serve(says(answer)) + "/health?key=hidden", **page)
     assert (found.answer.value, words in found.words) == (expected, True), found

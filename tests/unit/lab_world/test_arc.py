@@ -60,7 +60,7 @@ def test_connect_show_and_disconnect() -> None:
     [
         (f"connect {PLACE} {LOGIN.replace('secret-1', 'secret-2')}", 41),
         (f"connect {PLACE} --access-token nonsense", 12),
-        (f"connect {PLACE.split(' --tenant')[0]} {LOGIN}", 16),
+        (f"connect {PLACE.split(' --tenant', maxsplit=1)[0]} {LOGIN}", 16),
         (f"connect {PLACE.replace('westeurope', 'atlantis')} {LOGIN}", 20),
         (f"connect {PLACE.replace('rg-arc-servers', 'rg-none')} {LOGIN}", 42),
         (f"connect {PLACE} {LOGIN} --cloud AzureMoon", 23),

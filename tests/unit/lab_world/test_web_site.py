@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.web_site impo
 from .rehearsal import Rehearsal
 
 
-def site_of(**keys: object) -> tuple[Rehearsal, WebSite]:
+def site_of(**keys: Any) -> tuple[Rehearsal, WebSite]:
     lab = Rehearsal(roles=["web"], web_site=True, password="Secret-1", **keys)
     site = lab.machine.web_site
     assert site is not None

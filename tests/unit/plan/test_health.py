@@ -232,7 +232,8 @@ def test_what_is_no_record_is_refused_in_words(broken: dict[str, Any]) -> None:
 
 
 def test_odd_times_in_a_record_are_left_out() -> None:
-    odd = [{"name": str(n), "passed": "yes", "seconds": value} for n, value in enumerate([True, -1, "1", None, {}])]
+    values: list[Any] = [True, -1, "1", None, {}]
+    odd = [{"name": str(n), "passed": "yes", "seconds": value} for n, value in enumerate(values)]
     assert read_record({"version": 1, "services": [], "checks": odd}).seconds == {}
 
 

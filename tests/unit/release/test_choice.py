@@ -185,6 +185,7 @@ def row(update: dict[str, Any], code: int = 2, operation: int = 1, **keys: Any) 
 
 
 INSTALLED = ("2025-12-20", 7392)
+ROLLED_BACK = row(HOTPATCH, 4, hresult="0x800F0922")
 AGAIN = [
     # offered, where the server stands, its history -> flagged, chosen
     (HOTPATCH, INSTALLED, None, True, False),  # by the build alone
@@ -197,6 +198,10 @@ AGAIN = [
     (HOTPATCH, BEHIND, [row(HOTPATCH, operation=2), row(HOTPATCH), row(HOTPATCH)], False, True),
     (HOTPATCH, BEHIND, [row(HOTPATCH, revision=199), row(HOTPATCH)], False, True),
     (HOTPATCH, BEHIND, [row(TOOL), row(TOOL)], False, True),
+    # Taken back in the restart, twice: no third time, until it was installed in the end.
+    (HOTPATCH, BEHIND, [ROLLED_BACK], False, True),
+    (HOTPATCH, BEHIND, [ROLLED_BACK, ROLLED_BACK], True, False),
+    (HOTPATCH, BEHIND, [row(HOTPATCH), ROLLED_BACK, ROLLED_BACK], False, True),
 ]
 
 
