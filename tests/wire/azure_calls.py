@@ -15,6 +15,18 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import 
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import HotpatchError
 from tests.wire.running_lab import RunningLab
 
+#: Another host, as far as a connection's name tells: this very machine under the name of a plugin of its own.
+ELSEWHERE = """
+from ansible.plugins.connection.local import DOCUMENTATION as _WORDS
+from ansible.plugins.connection.local import Connection as Local
+
+DOCUMENTATION = _WORDS.replace("name: local", "name: elsewhere")
+
+
+class Connection(Local):
+    transport = "elsewhere"
+"""
+
 
 def account(lab: RunningLab, **changes: Any) -> dict[str, Any]:
     """The options that log in to the lab's Azure."""

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.wire.azure_calls import account
+from tests.wire.azure_calls import ELSEWHERE, account
 from tests.wire.running_lab import RunningLab, running_lab
 
 SECRET = "Planted-azure-Secret-77"
@@ -42,19 +42,6 @@ _DIFFERS = {
     *("ansible_job_id", "results_file", "started", "finished", "stdout", "stderr", "stdout_lines", "stderr_lines"),
     *("ansible_facts", "deprecations", "hotpatch_status"),
 }
-
-
-#: Another host, as far as a connection's name tells: this very machine under the name of a plugin of its own.
-ELSEWHERE = """
-from ansible.plugins.connection.local import DOCUMENTATION as _WORDS
-from ansible.plugins.connection.local import Connection as Local
-
-DOCUMENTATION = _WORDS.replace("name: local", "name: elsewhere")
-
-
-class Connection(Local):
-    transport = "elsewhere"
-"""
 
 
 @dataclass(frozen=True)

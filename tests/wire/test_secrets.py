@@ -31,6 +31,8 @@ import yaml
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.client import WsmanClient
 from ansible_collections.winops.hotpatch.plugins.module_utils._wsman.settings import Settings
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._action_front import ServerAction
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._azure_front import AzureAction
+from tests.wire.azure_calls import ELSEWHERE, account
 from tests.wire.running_lab import LabServer, RunningLab, running_lab
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
@@ -46,6 +48,7 @@ def action_of(module: str) -> type[Any]:
 
 MODULES = sorted(path.stem for path in (PLUGINS / "modules").glob("[!_]*.py"))
 SERVER_MODULES = [module for module in MODULES if issubclass(action_of(module), ServerAction)]
+AZURE_MODULES = [module for module in MODULES if issubclass(action_of(module), AzureAction)]
 
 
 def options_of(spec: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -208,6 +211,8 @@ def principal(secret: str) -> dict[str, Any]:
 
 #: What a module must be given to do anything.
 AT_LEAST = {"health_check": {"mode": "record"}}
+#: The same of modules that talk to Azure; the others are given a machine.
+AZURE_AT_LEAST: dict[str, dict[str, Any]] = {}
 
 CASES = [
     # It works, and it fails because the account is refused: for each module.
@@ -235,6 +240,17 @@ CASES = [
          connect(TENANT, {"service_principal_id": BY_CERTIFICATE,
                           "service_principal_certificate": File("certificate.pem")})),
     Case("arc_agent", "arc01", {"state": "disconnected", **principal("sp"), "wait_timeout": 20}),
+    # Azure: logging in works, and it fails because of the secret.
+    *(
+        Case(module, "web01", {**AZURE_AT_LEAST.get(module, {"name": "web01"}), **login}, good=good)
+        for module in AZURE_MODULES
+        for login, good in (
+            ({"secret": Secret("sp")}, True),
+            ({"secret": Secret("wrong-sp")}, False),
+            ({"access_token": Secret("token")}, True),
+            ({"access_token": Secret("wrong-token")}, False),
+        )
+    ),
 ]  # fmt: skip
 
 
@@ -261,7 +277,20 @@ def as_option(value: Any, folder: Path) -> Any:
     return value
 
 
+def azure_task_of(case: Case, front: str, lab: RunningLab, folder: Path) -> dict[str, Any]:
+    options = {**account(lab), **as_option(dict(case.options), folder)}
+    if "access_token" in case.options:
+        del options["secret"]
+    paced = {"poll_interval"} & set(dict(options_of(action_of(case.module).SPEC.argument_spec)))
+    options.update(dict.fromkeys(paced, 0.2))
+    connection = "local" if front == "action" else "elsewhere"
+    variables = {"ansible_connection": connection, "ansible_python_interpreter": sys.executable}
+    return {f"winops.hotpatch.{case.module}": options, "vars": variables}
+
+
 def task_of(case: Case, front: str, lab: RunningLab, folder: Path) -> dict[str, Any]:
+    if case.module in AZURE_MODULES:
+        return azure_task_of(case, front, lab, folder)
     server = lab.servers[case.server]
     password = as_option(Secret("wrong-login" if case.wrong_login else case.server), folder)
     options = as_option(dict(case.options), folder)
@@ -301,6 +330,8 @@ def run_front(lab: RunningLab, folder: Path, front: str) -> Ran:
     """All cases, with the most talkative output there is, a log file, and temporary folders that are kept in sight."""
     for name in FILES:
         (folder / name).write_text(file_content(name), encoding="utf-8")
+    (folder / "connection_plugins").mkdir()
+    (folder / "connection_plugins" / "elsewhere.py").write_text(ELSEWHERE, encoding="utf-8")
     hosts = [case.server if front == "action" else "localhost" for case in CASES]
     plays: list[dict[str, Any]] = [
         {
@@ -352,6 +383,7 @@ def run_front(lab: RunningLab, folder: Path, front: str) -> Ran:
         "the results": kept.read_text(encoding="utf-8"),
         "temporary files": "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in left),
         "the lab's record": json.dumps(lab.ask("/record"), ensure_ascii=False),
+        "the record of the lab's Azure": json.dumps(lab.ask("/azure/record"), ensure_ascii=False),
         "the states": json.dumps([lab.state(name) for name in lab.servers], ensure_ascii=False),
         "the lab's log": (lab.folder / "lab.log").read_text(errors="replace"),
         **{f"the disk of {name}": disk_of(server) for name, server in lab.servers.items()},
