@@ -480,6 +480,6 @@ def test_no_secret_appears_anywhere(fronts: dict[str, Ran], front: str) -> None:
 @pytest.mark.parametrize("front", ["action", "module"])
 def test_the_modules_were_asked_with_what_was_planted(fronts: dict[str, Ran], front: str) -> None:
     """The invocation is there to be hidden: a front that shows none would prove nothing."""
-    hidden = re.findall(r'"password": "(.*?)"', fronts[front].places["the output"])
+    hidden = re.findall(r'"(?:password|secret|access_token)": "(.*?)"', fronts[front].places["the output"])
     assert len(hidden) >= len(CASES)
     assert set(hidden) <= {"VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "********"}
