@@ -41,6 +41,7 @@ except ImportError:  # PyYAML comes with ansible-core; without it there is no la
     yaml = None  # type: ignore[assignment]
 
 ARC_STATES = ("connected", "none", "installed", "disconnected", "expired", "resource_deleted")
+AZURE_VM = ("image", "scale_set", "orchestration", "provision_vm_agent")
 ARC_RESOURCE = ("name", "resource_group", "subscription_id", "tenant_id", "location")
 FIRMWARE = ("uefi", "bios")
 TPMS = ("2.0", "1.2", "none")
@@ -90,6 +91,7 @@ class ServerSpec:
     opted_out: bool = False
     arc: str = "connected"
     arc_resource: Mapping[str, str] = field(default_factory=dict)
+    azure_vm: Mapping[str, str] = field(default_factory=dict)
     internet: bool = True
     internet_proxy: str = ""
     vbs: int | str = 2
@@ -236,10 +238,13 @@ def server_from(row: Mapping[str, Any], where: str) -> ServerSpec:
         _typed(values, key, (str, type(None)), "text", where)
     _choice(values, "product", tuple(PRODUCTS), where)
     _choice(values, "arc", ARC_STATES, where)
-    values["arc_resource"] = _mapping(values.get("arc_resource", {}), f"{where}: arc_resource")
-    _only(values["arc_resource"], set(ARC_RESOURCE), f"{where}: arc_resource")
-    for key in values["arc_resource"]:
-        _typed(values["arc_resource"], key, str, "text", f"{where}: arc_resource")
+    for key, inside in (("arc_resource", ARC_RESOURCE), ("azure_vm", AZURE_VM)):
+        values[key] = _mapping(values.get(key, {}), f"{where}: {key}")
+        _only(values[key], set(inside), f"{where}: {key}")
+        for inner in values[key]:
+            _typed(values[key], inner, str, "text", f"{where}: {key}")
+    _choice(values["azure_vm"], "orchestration", ("Flexible", "Uniform"), f"{where}: azure_vm")
+    _choice(values["azure_vm"], "provision_vm_agent", ("true", "false"), f"{where}: azure_vm")
     _choice(values, "firmware", FIRMWARE, where)
     _choice(values, "tpm", TPMS, where)
     _choice(values, "platform", PLATFORMS, where)

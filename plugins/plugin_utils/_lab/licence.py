@@ -102,10 +102,14 @@ class Licence:
         """The agent fetches the licence, which it can only while it has contact."""
         if self._wanted is None:
             return
-        if self._machine.faults.enrollment_stuck or not self.connected:
+        # A virtual machine of Azure learns of it by Azure's own agent, not by Arc's.
+        own = self._machine.spec.edition_data.azure
+        if self._machine.faults.enrollment_stuck or not (self.connected or own):
             self._try_after(RETRY_SECONDS)
             return
         self.enrolled, self.opted_out = self._wanted
         self._wanted = None
+        if own:
+            return
         with self._machine.registry.as_windows():
             (show_licence if self.enrolled else hide_licence)(self._machine.registry)

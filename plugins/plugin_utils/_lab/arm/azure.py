@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm import (
     arc_machines,
     licence_profiles,
+    patch_operations,
     virtual_machines,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm.arm_faults import ARM_FAULTS, ArmFault, ArmFaults
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.machine import Machine
 
 #: Every file of operations; a further one is named here.
-TABLE = RouteTable((*arc_machines.ROUTES, *licence_profiles.ROUTES, *virtual_machines.ROUTES))
+TABLE = RouteTable((*arc_machines.ROUTES, *licence_profiles.ROUTES, *virtual_machines.ROUTES, *patch_operations.ROUTES))
 
 _IDS = uuid.UUID("5d0c5b7e-1d65-4b8c-8d53-0f3c1a4e7b19")
 
@@ -72,6 +73,8 @@ class Azure:
         self.throttle = Throttle(timeline)
         self.operations = Operations(timeline)
         self.licences = Licences(self)
+        self.vm_settings = virtual_machines.VmSettings(self)
+        self.patching = patch_operations.Patching(self)
         self.faults = ArmFaults()
         self.record: list[dict[str, Any]] = []
 

@@ -7,8 +7,7 @@ An assessment is a search of the server's own Windows Update; an installation ta
 request selects, and restarts by the request's setting: so policies, the licence, the update server and every fault of
 the guest count here as they count at the server. A server that Azure has no contact with makes an operation wait, and
 at last fail. Words and counts of results: Microsoft's specifications (HybridCompute 2024-07-10, Compute 2024-07-01).
-How long it takes, that an assessment takes minutes and that a run without contact ends after a while as Failed, are this
-lab's assumptions.
+How long it takes, and that a run without contact ends as Failed after a while, are this lab's assumptions.
 """
 
 from __future__ import annotations
@@ -141,6 +140,7 @@ class PatchedServer:
         return self.machine.timeline
 
     def end(self, run: Run, status: str) -> None:
+        """A run is over."""
         run.status, run.changed_at = status, self._timeline.now()
 
     # Assessing
@@ -172,6 +172,7 @@ class PatchedServer:
         self.end(run, "Succeeded")
 
     def search(self, run: Run) -> list[Offer] | None:
+        """What Windows Update offers; None when it cannot tell, which the run then says."""
         try:
             found = self.machine.updates.search("IsInstalled=0 and IsHidden=0", 0)
         except AgentError as error:
@@ -183,6 +184,7 @@ class PatchedServer:
         return [offer for offer in found if not self.machine.updates.waits(offer)]
 
     def published(self, offer: Offer) -> datetime:
+        """When it came out."""
         day = offer.os_update.date if offer.os_update is not None else self.machine.updates.as_of
         return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
@@ -289,7 +291,7 @@ class _Installing:
             return
         if self._current is None or _never_ends(self._machine):
             self._run.exceeded = bool(self._left) or self._current is not None
-            if not self._run.patches:
+            if not self._run.patches and not self._server.in_contact():
                 self._run.error = dict(_NO_CONTACT)
             self._server.end(self._run, "Failed")
 
