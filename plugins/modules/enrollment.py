@@ -154,6 +154,12 @@ machines:
       description: What Azure says against it.
       type: str
       returned: always
+    planned:
+      description: The changes that were needed when it was first read; in check mode nothing else happens.
+      type: list
+      elements: str
+      returned: always
+      sample: [enrolling, resuming hotpatches]
     sent:
       description: The changes that Azure has accepted.
       type: list

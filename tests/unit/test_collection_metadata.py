@@ -91,9 +91,17 @@ def test_the_execution_environment_installs_what_the_demo_and_tests_install() ->
     assert f"-r ../{listed}" in (ROOT / "requirements" / "demo.txt").read_text("utf-8").splitlines()
 
 
+def test_the_azure_packages_are_extras_that_the_tests_install() -> None:
+    lines = (ROOT / "meta" / "azure-requirements.txt").read_text("utf-8").splitlines()
+    packages = {Requirement(line).name: Requirement(line) for line in lines if line and not line.startswith("#")}
+    assert {"azure-identity", "azure-mgmt-hybridcompute"} <= set(packages)
+    assert all(packages["azure-mgmt-hybridcompute"].specifier.contains(version) for version in ("9.0.0", "10.0.0"))
+    assert "-r ../meta/azure-requirements.txt" in (ROOT / "requirements" / "test.txt").read_text("utf-8").splitlines()
+
+
 def test_no_requirement_names_a_place() -> None:
     """Requirements name packages and versions; where they come from is the person's pip configuration."""
-    for path in [*(ROOT / "requirements").glob("*.txt"), ROOT / "meta" / "ee-requirements.txt"]:
+    for path in [*(ROOT / "requirements").glob("*.txt"), *(ROOT / "meta").glob("*requirements.txt")]:
         for line in path.read_text("utf-8").splitlines():
             if line and not line.startswith(("#", "-r ")):
                 assert Requirement(line).url is None, f"{path.name}: {line}"

@@ -90,6 +90,7 @@ class Row:
             "changed": self.changed,
             **(self.now or Enrollment()).as_dict(),
             **({} if self.now is not None else {"state": "unread"}),
+            "planned": list(self.planned),
             "sent": list(self.sent),
             "notes": list(self.notes),
             "operation": self.operation.as_dict() if self.operation else None,
@@ -145,7 +146,8 @@ def working(compute: HybridCompute, row: Row, wanted: Wanted, known: Mapping[str
         now = read(compute, row, document)
         plan = plan_enrollment(now, wanted.state, wanted.opted_out, location)
         row.notes = list(plan.notes)
-        row.planned = [change.doing for change in plan.changes]
+        if number == 1:
+            row.planned = [change.doing for change in plan.changes]
         _check_agent(row, now, plan.changes)
         if wanted.check_mode:
             row.now = after(now, plan.changes)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from types import ModuleType
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import NotSupported
@@ -18,6 +19,10 @@ _PACKAGES = (
     ("azure.identity", "azure-identity"),
     ("azure.mgmt.hybridcompute", "azure-mgmt-hybridcompute"),
 )
+
+
+# Their logger complains on the standard error where nobody has set it up; what went wrong is said in our errors.
+logging.getLogger("azure").addHandler(logging.NullHandler())
 
 
 def azure(name: str) -> ModuleType:

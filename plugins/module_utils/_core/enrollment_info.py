@@ -27,6 +27,9 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import 
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.enrollment import work
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import Spec
 
+#: What only a change has to tell.
+_OF_CHANGES = ("changed", "planned", "sent", "operation")
+
 SPEC = Spec(AZURE_OPTIONS, mutually_exclusive=EXCLUSIVE)
 
 
@@ -44,7 +47,7 @@ def run(call: Call) -> dict[str, Any]:
     shown = []
     for name, row in rows.items():
         error = ended[name].error
-        document = {key: value for key, value in row.as_dict().items() if key not in ("changed", "sent", "operation")}
+        document = {key: value for key, value in row.as_dict().items() if key not in _OF_CHANGES}
         shown.append({**document, "error": error.as_result() | {"msg": error.message} if error else None})
     states = [str(row["state"]) for row in shown]
     result: dict[str, Any] = {

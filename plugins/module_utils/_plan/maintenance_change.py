@@ -171,14 +171,13 @@ def _kbs_shown(found: Any) -> tuple[str, ...]:
     return tuple(sorted({f"KB{match[1]}" if match else text for text, match in matches}))
 
 
-def body_of(wanted: Configuration, document: Mapping[str, Any] | None) -> dict[str, Any]:
+def body_of(wanted: Configuration, window: Window, document: Mapping[str, Any] | None) -> dict[str, Any]:
     """The whole configuration as it is written.
 
     :param document: the one that is there, whose other parts stay.
     """
-    assert wanted.window is not None
     kept = copy.deepcopy(dict(_inner(document or {}, "properties")))
-    window = window_texts(wanted.window)
+    texts = window_texts(window)
     patches = {**_inner(kept, "installPatches"), "rebootSetting": REBOOT_SETTINGS[str(wanted.reboot_setting)]}
     patches["windowsParameters"] = {
         **_inner(patches, "windowsParameters"),
@@ -191,11 +190,11 @@ def body_of(wanted: Configuration, document: Mapping[str, Any] | None) -> dict[s
         **{key: value for key, value in kept.items() if key in ("namespace", "visibility", "extensionProperties")},
         "maintenanceScope": SCOPE,
         "maintenanceWindow": {
-            "startDateTime": window["start"],
-            "duration": window["duration"],
-            "timeZone": window["time_zone"],
-            "recurEvery": window["recur_every"],
-            **({"expirationDateTime": window["expiration"]} if window["expiration"] else {}),
+            "startDateTime": texts["start"],
+            "duration": texts["duration"],
+            "timeZone": texts["time_zone"],
+            "recurEvery": texts["recur_every"],
+            **({"expirationDateTime": texts["expiration"]} if texts["expiration"] else {}),
         },
         "installPatches": patches,
     }
@@ -214,8 +213,8 @@ def warnings_of(wanted: Configuration, *, too_early: bool) -> list[str]:
         found.append("Hotpatches and baselines are security updates; this schedule installs none of either.")
     if outside := [name for name in ("updates", "feature_pack", "service_pack") if name in chosen]:
         found.append(
-            f"The classification {' and '.join(outside)} also brings updates that are no security updates. Outside of a "
-            "baseline month one of them takes a server off the hotpatch track until the next baseline, with a restart."
+            f"The classification {' and '.join(outside)} also brings updates that are no security updates. Outside of "
+            "a baseline month one of them takes a server off the hotpatch track until the next baseline."
         )
     if wanted.reboot_setting == "always":
         found.append("Servers restart after every window, also when a hotpatch needed no restart.")

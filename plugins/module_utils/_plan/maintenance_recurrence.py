@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the winops.hotpatch collection; it may change without notice.
-"""How often a maintenance window comes: Azure's text for it (``recurEvery``), a person's options, and the days it means.
+"""How often a maintenance window comes: Azure's text for it (``recurEvery``), a person's options, the days it means.
 
 Azure takes any text at first, so it is checked here. The grammar is that of Microsoft's specification of
 Microsoft.Maintenance, and hours, which Azure Update Manager offers as well; at least six of them.
@@ -109,7 +109,9 @@ class Recurrence:
                 sunday += timedelta(weeks=self.every)
         number = start.year * 12 + start.month - 1
         while number // 12 <= MAXYEAR:
-            yield from (datetime.combine(day, start.time()) for day in self._of_month(number // 12, number % 12 + 1, start))
+            yield from (
+                datetime.combine(day, start.time()) for day in self._of_month(number // 12, number % 12 + 1, start)
+            )
             number += self.every
 
     def _of_month(self, year: int, month: int, start: datetime) -> Iterator[date]:
