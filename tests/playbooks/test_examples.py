@@ -30,7 +30,7 @@ PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 MODULES = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py") if path.stem != "__init__")
 FILTERS = sorted(path.stem for path in (PLUGINS / "filter").glob("*.py") if path.stem != "__init__")
 
-SERVERS = [
+SERVERS: list[dict[str, Any]] = [
     {"name": "web01", "level": "KB5068966"},  # November 2025: the December hotpatch is due
     {"name": "web02", "level": "KB5068966"},
     {"name": "app01", "level": "KB5072014", "restart_pending": ["component_based_servicing"]},
