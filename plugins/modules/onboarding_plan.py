@@ -66,8 +66,8 @@ options:
     default: []
   allow_identity_reset:
     description:
-      - Whether a server whose identity in Azure expired, or whose resource was deleted, may be connected with a new one.
-        The role assignments of the old identity are lost; record them first. See
+      - Whether a server whose identity in Azure expired, or whose resource was deleted, may be connected with a new
+        one. The role assignments of the old identity are lost; record them first. See
         O(winops.hotpatch.arc_agent#module:allow_identity_reset).
     type: bool
     default: false

@@ -112,9 +112,12 @@ def story(lab: LabProcess) -> list[dict[str, Any]]:
             {"name": "Keep the plan", "ansible.builtin.set_fact": {"roll_back_plan": "{{ plan }}"}}]),
         play_of("rollback_overview", "back01"),
         play_of("rollback_outcomes", "back01"),
+        play_of("onboarding_plan", "vbs01", role("assess", tasks_from="read.yml")),
+        play_of("onboarding_records", "vbs01"),
         play_of("enrollment_info", "localhost", **azure),
         play_of("enrollment", "localhost", **azure),
         play_of("vbs", "vbs01"),
+        play_of("onboarding_report", "vbs01", role("assess", tasks_from="read_again.yml")),
         play_of("one_first", "vbs01"),
     ]  # fmt: skip
 

@@ -63,7 +63,7 @@ SERVERS = [
     server("later01", MISSED),
     server("later02", MISSED),
 ]
-WAVE = {
+WAVE: dict[str, Any] = {
     "hotpatch_restart_reasons": ALLOW,
     "hotpatch_canaries": 0,
     "hotpatch_batch_size": 5,

@@ -81,6 +81,7 @@ class Story:
     reset: Run
     states: dict[str, dict[str, Any]]
     azure: list[dict[str, Any]]
+    requests: dict[str, int]
     record: str
     log: str
 
@@ -116,6 +117,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             reset=run("--limit", "expired01:deleted01", hotpatch_arc_allow_identity_reset=True),
             states={name: lab.ask(f"/servers/{name}") for name in lab.servers},
             azure=lab.ask("/azure")["machines"],
+            requests={row["name"]: row["requests"] for row in lab.ask("/servers")["servers"]},
             record=json.dumps(lab.ask("/record")),
             log=(folder / "lab.log").read_text(errors="replace"),
         )
@@ -137,6 +139,11 @@ def test_good_servers_are_connected_once(story: Story) -> None:
     tags = {machine["name"]: machine["tags"] for machine in story.azure}
     assert tags["BARE01"] == {"owner": "Windows team"}
     assert story.states["ready01"]["arc_agent"]["settings"]["proxy.url"] == PROXY
+
+
+def test_looking_at_a_server_that_is_there_costs_few_requests(story: Story) -> None:
+    runs = 3
+    assert story.requests["there01"] <= runs * 10
 
 
 @pytest.mark.parametrize(

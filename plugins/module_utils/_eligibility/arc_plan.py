@@ -168,8 +168,9 @@ class _Planning:
     def _connected(self) -> Refusal | None:
         if refusal := self._platform() or self._package() or self._service() or self._configured():
             return refusal
-        code = ABSENT if self.condition.code == UNKNOWN and self._fixes_unknown() else self.condition.code
-        if code == CONNECTED:
+        code = self.condition.code
+        # What the agent says after a step that makes it talk is planned for anew.
+        if code == CONNECTED or (code == UNKNOWN and self._makes_it_talk()):
             return None
         if code in (ABSENT, NOT_CONNECTED):
             return self._connect(self.condition.words)
@@ -182,8 +183,8 @@ class _Planning:
             return self._move()
         return Refusal("arc_unknown", self.condition.words, self.condition.remedy)
 
-    def _fixes_unknown(self) -> bool:
-        """Whether a step that is planned already will make the agent talk; what it says then is planned for anew."""
+    def _makes_it_talk(self) -> bool:
+        """Whether a step that is planned already starts the agent's service."""
         return any(step.kind in (START, INSTALL, UPGRADE) for step in self.steps)
 
     def _platform(self) -> Refusal | None:

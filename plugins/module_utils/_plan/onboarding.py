@@ -194,7 +194,7 @@ def _with_leave(stages: tuple[str, ...], own: list[Blocker], leave: Leave) -> _D
     if restarts:
         does = "It restarts once, in its wave."
     else:
-        does = "It is connected to Azure Arc." if ARC in stages else "It is eligible and waits for its enrollment."
+        does = "This run connects it to Azure Arc." if ARC in stages else "It is eligible and waits for its enrollment."
     otherwise = "ready" if stages == (ENROLL,) else "skipped"
     return _Decision(stages, f"{words} {does}".strip(), otherwise, restarts, allowed=True)
 

@@ -383,13 +383,9 @@ class Machine:
         self.disk.write(path, _PROGRAM_BYTES, self.now())
 
     def drop_program(self, name: str) -> None:
-        """A package takes a program away, with its folder when that is empty then."""
+        """A package takes a program away; its folder stays, as the agent's does (azure-management-docs)."""
         path, _body = self._programs.pop(name)
         self.disk.remove(path)
-        folder = path.rsplit("\\", 1)[0]
-        node = self.disk.find(folder)
-        if node is not None and not node.below:
-            self.disk.remove(folder)
 
     def program_path(self, name: str) -> str | None:
         """Where a program is."""

@@ -680,7 +680,18 @@ def test_absent_disconnects_first_and_then_removes_the_package() -> None:
     assert (kinds(done), done["condition"]) == (["disconnect", "uninstall"], "absent")
     assert any("msiexec.exe /x {8F1B2C4E-6C58-4E0B-9B69-1D50AC0B7A11}" in line for line in server.commands)
     assert server.world.azure.machines == []
+    assert server.machine.disk.find(r"C:\Program Files\AzureConnectedMachineAgent") is not None, "its folder stays"
     assert run(server, state="absent")["changed"] is False
+    assert run(server, **WISH)["condition"] == "connected"
+
+
+def test_a_connected_server_whose_service_stopped_needs_no_login() -> None:
+    server = server_with(arc="connected")
+    server.machine.services.find("himds").state = "Stopped"  # type: ignore[union-attr]
+    told = run(server, check=True, **PLACE)
+    assert (kinds(told), told["changed"]) == (["start_service"], True)
+    done = run(server, **PLACE)
+    assert (kinds(done), done["condition"]) == (["start_service"], "connected")
 
 
 def test_the_agent_of_a_deleted_resource_is_removed_without_a_login() -> None:

@@ -99,7 +99,7 @@ class Machine:
     def fails(self, kind: type[HotpatchError], **options: Any) -> HotpatchError:
         with pytest.raises(kind) as caught:
             self.run(**options)
-        assert type(caught.value) is kind
+        assert caught.type is kind
         assert caught.value.changed is False
         return caught.value
 

@@ -164,8 +164,9 @@ def test_a_machine_of_azure_local_is_not_reset_from_inside() -> None:
 
 def test_the_service_is_started_before_anything_is_believed() -> None:
     arc = {**STATES["unknown"], "service": "stopped"}
-    found = plan(arc, None, SAFE, Wish("connected", PLACE, login=True))
-    assert said(found)[0] == "start_service"
+    for login in (True, False):
+        found = plan(arc, None, SAFE, Wish("connected", PLACE, login=login))
+        assert said(found) == ["start_service"], "what comes then is planned when it talks"
 
 
 def test_a_warning_tells_what_is_lost() -> None:

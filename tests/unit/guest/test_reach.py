@@ -85,7 +85,7 @@ def serve() -> Iterator[Callable[..., str]]:
         yield start
 
 
-def look(url: str, seconds: float = 2.0, **page: Any) -> Look:
+def look(url: str, seconds: float = 10.0, **page: Any) -> Look:
     return look_at_page(Page(url, **page), seconds, time.monotonic)
 
 
@@ -117,7 +117,7 @@ def test_a_port_that_takes_no_connection_in_time() -> None:
         began = time.monotonic()
         found = look_at_port("127.0.0.1", address[1], 0.4, time.monotonic)
         assert found.answer == "no" and "did not answer" in found.words
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
 
 
 # ---- pages
@@ -169,7 +169,7 @@ def test_slowness_of_every_kind_ends_at_the_deadline(serve: Callable[..., str], 
     url = serve(answer)
     began = time.monotonic()
     found = look(url, 0.5, contains="never")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert found.answer == "no" and "in time" in found.words, found
 
 
@@ -177,13 +177,13 @@ def test_redirects_share_one_deadline(serve: Callable[..., str]) -> None:
     url = serve(says(b"", http("302 Found", b"", b"Location: /"), pause=0.15))
     began = time.monotonic()
     assert look(url, 0.5, redirects=50).answer == "no"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 def test_no_more_than_the_beginning_of_a_page_is_read(serve: Callable[..., str]) -> None:
     endless = b"HTTP/1.1 200 OK\r\n\r\n"
     url = serve(says(endless, *[b"x" * 65536] * (2 * MAX_PAGE // 65536), b"the end"))
-    assert "without the text" in look(url, 5, contains="the end").words
+    assert "without the text" in look(url, contains="the end").words
 
 
 def test_a_login_goes_to_the_server_and_not_along_a_redirect(serve: Callable[..., str]) -> None:

@@ -13,7 +13,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.faults import
 from tests.unit.lab_world.rehearsal import Rehearsal
 
 HINT = r"HKLM\SOFTWARE\Microsoft\Azure Connected Machine Agent\Windows\Licenses\Features\Hotpatch"
-BASELINE = {"level": "KB5066835"}
+BASELINE: dict[str, Any] = {"level": "KB5066835"}
 
 
 def portal(server: Rehearsal, body: Any = None, method: str = "POST") -> tuple[int, Any]:
