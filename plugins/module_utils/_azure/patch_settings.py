@@ -109,9 +109,9 @@ def working(arm: Arm, row: Row, asked: Asked) -> Job:
         except (InvalidInput, Refused) as error:
             raise type(error)(f"{row.machine.name}: {error.message}", code=error.code, hint=error.hint) from None
         body = body_of(now, wanted)
-        row.notes += [note for note in notes_of(after(now, wanted), wanted) if note not in row.notes]
         if asked.check_mode:
             row.now = after(now, wanted)
+            row.notes += notes_of(row.now, wanted)
             return
         if body is not None:
             if now.agent == "Expired":
@@ -130,6 +130,7 @@ def working(arm: Arm, row: Row, asked: Asked) -> Job:
                 yield asked.poll_seconds
                 continue
         yield from _settled(arm, row, asked)
+        row.notes += notes_of(row.now or now, wanted)
         return
 
 
@@ -181,4 +182,3 @@ def _settled(arm: Arm, row: Row, asked: Asked) -> Job:
             )
         yield asked.poll_seconds
         now = read(arm, row)
-    row.notes += [note for note in notes_of(now, Wanted()) if note not in row.notes]

@@ -170,7 +170,8 @@ def after(now: PatchSettings, wanted: Wanted) -> PatchSettings:
         "bypass_safety_checks": wanted.bypass_safety_checks,
         "provision_vm_agent": wanted.provision_vm_agent,
     }
-    return replace(now, **{name: value for name, value in changes.items() if value is not None})
+    then = replace(now, **{name: value for name, value in changes.items() if value is not None})
+    return then if then.hotpatching == now.hotpatching else replace(then, status=None, status_error=None)
 
 
 def check(now: PatchSettings, wanted: Wanted, orchestration: str | None = None) -> None:
@@ -297,7 +298,7 @@ def body_of(now: PatchSettings, wanted: Wanted) -> dict[str, Any] | None:
     if not windows:
         return None
     if settings.get("enableHotpatching") and now.kind == VM:
-        # Azure judges the three together; a body that names one alone is refused on some API versions.
+        # The three belong together, and Azure's own examples send them together.
         windows["provisionVMAgent"] = True
         settings["patchMode"] = PLATFORM
     return {"properties": {"osProfile": {"windowsConfiguration": windows}}}
