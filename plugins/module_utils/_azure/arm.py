@@ -14,7 +14,6 @@ Graph go through :meth:`Arm.send` and :meth:`Arm.pages`. A module that finds not
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -169,7 +168,7 @@ def transport_for(account: Account, timeout: int) -> Any:
 def arm_for(
     params: Mapping[str, Any],
     *,
-    environment: Mapping[str, str] = os.environ,
+    environment: Mapping[str, str],
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Arm:

@@ -100,7 +100,8 @@ class TokenSource:
         self.fetched += 1
 
     def _failure(self, error: Exception) -> LoginFailed:
-        words = str(getattr(error, "message", None) or error).split("Trace ID")[0].split("\n")[0].strip()
+        said = str(getattr(error, "message", None) or error)
+        words = said.partition("Trace ID")[0].partition("\n")[0].strip()
         if self._account.secret:
             words = words.replace(self._account.secret, "***")
         return LoginFailed(
