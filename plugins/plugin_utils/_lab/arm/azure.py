@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm import (
     arc_machines,
     licence_profiles,
+    maintenance,
     patch_operations,
     virtual_machines,
 )
@@ -50,7 +51,15 @@ if TYPE_CHECKING:
     from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.machine import Machine
 
 #: Every file of operations; a further one is named here.
-TABLE = RouteTable((*arc_machines.ROUTES, *licence_profiles.ROUTES, *virtual_machines.ROUTES, *patch_operations.ROUTES))
+TABLE = RouteTable(
+    (
+        *arc_machines.ROUTES,
+        *licence_profiles.ROUTES,
+        *virtual_machines.ROUTES,
+        *patch_operations.ROUTES,
+        *maintenance.ROUTES,
+    )
+)
 
 _IDS = uuid.UUID("5d0c5b7e-1d65-4b8c-8d53-0f3c1a4e7b19")
 
@@ -75,6 +84,7 @@ class Azure:
         self.licences = Licences(self)
         self.vm_settings = virtual_machines.VmSettings(self)
         self.patching = patch_operations.Patching(self)
+        self.maintenance = maintenance.Maintenance()
         self.faults = ArmFaults()
         self.record: list[dict[str, Any]] = []
 
