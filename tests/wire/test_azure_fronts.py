@@ -55,7 +55,8 @@ class Played:
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     folder = tmp_path_factory.mktemp("fronts")
     servers = [{"name": name, "enrolled": False} for name in ("mach1", "mach2", "mach3")]
-    fleet = {"azure": {"service_principals": [PRINCIPAL]}, "servers": servers}
+    stuck = {"name": "stuck1", "enrolled": False, "faults": [{"kind": "enrollment_stuck"}]}
+    fleet = {"azure": {"service_principals": [PRINCIPAL]}, "servers": [*servers, stuck]}
     with running_lab(fleet, folder, "--scale", "2000", "--seed", "3") as lab:
         yield play(lab, folder)
 
@@ -99,9 +100,16 @@ def play(lab: RunningLab, folder: Path) -> Played:
         },
     }
     here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    overdue = {
+        "name": "Out of time",
+        "winops.hotpatch.enrollment": {**options, "secret": SECRET, "name": "stuck1", "poll_interval": 0.2},
+        "timeout": 4,
+        "ignore_errors": True,
+    }
     plays = [
         {"name": "Both", "hosts": "localhost", "gather_facts": False, "vars": here, "tasks": tasks},
         {"name": "Windows", "hosts": "mach3", "gather_facts": False, "tasks": [window]},
+        {"name": "Overdue", "hosts": "localhost", "gather_facts": False, "vars": here, "tasks": [overdue]},
     ]
     (folder / "connection_plugins").mkdir()
     (folder / "connection_plugins" / "elsewhere.py").write_text(ELSEWHERE)
@@ -160,6 +168,11 @@ def test_a_windows_host_is_enrolled_from_the_controller(played: Played) -> None:
 def test_the_secret_is_nowhere(played: Played) -> None:
     assert SECRET not in played.output
     assert SECRET not in json.dumps(played.results)
+
+
+def test_a_task_out_of_time_says_what_azure_goes_on_with(played: Played) -> None:
+    words = " ".join(played.output.split())
+    assert "Azure had accepted changes for 1 machines whose end was not seen: stuck1" in words
 
 
 def test_progress_is_shown(played: Played) -> None:
