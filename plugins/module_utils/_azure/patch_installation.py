@@ -43,7 +43,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure.polling imp
     follow,
     operation_of,
 )
-from ansible_collections.winops.hotpatch.plugins.module_utils._errors import Busy, InvalidInput, Refused
+from ansible_collections.winops.hotpatch.plugins.module_utils._errors import Busy, HotpatchError, InvalidInput, Refused
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.patch_request import (
     NEVER_IS_AZURES,
     Request,
@@ -162,9 +162,9 @@ def _begin(arm: Arm, row: Row, asked: Asked, request: Request) -> Job:
         busy = _busy(row, "Azure refuses a second one while one is under way")
         busy.message = f"{busy.message} {error.message}"
         raise busy from None
-    except BaseException as error:
-        # Refused, so nothing was started; anything else ends the task, and then nobody knows.
-        row.sent = not isinstance(error, Exception)
+    except HotpatchError:
+        # Refused, so nothing was started. Whatever else ends the task leaves it as sent: then nobody knows.
+        row.sent = False
         raise
     row.operation = operation_of(answer)
     if row.operation is None and isinstance(answer.document, dict):
