@@ -1,14 +1,11 @@
 # Copyright (c) 2026, the winops.hotpatch contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which Azure account, which cloud, which machines."""
+"""Which Azure account, which cloud, which machines; a module that is about no machines takes ``azure.account``."""
 
 from __future__ import annotations
 
-
-class ModuleDocFragment:
-    DOCUMENTATION = r"""
-options:
+_MACHINES = r"""
   name:
     description:
       - One machine, by its name in O(resource_group) or by its whole resource id.
@@ -23,6 +20,9 @@ options:
   resource_group:
     description: The resource group of the machines that are given by name.
     type: str
+"""
+
+_ACCOUNT = r"""
   auth_source:
     description:
       - Where the account comes from. Environment variable E(ANSIBLE_AZURE_AUTH_SOURCE).
@@ -111,3 +111,8 @@ notes:
   - No resource provider is registered by itself, no licence profile is ever deleted, and the pay-as-you-go licence of
     Windows Server is never touched.
 """
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = f"options:{_MACHINES}{_ACCOUNT}"
+    ACCOUNT = f"options:{_ACCOUNT}"

@@ -26,8 +26,6 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import 
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.time_zones import rules_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput, Refused
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.maintenance_change import (
-    CLASSIFICATIONS,
-    REBOOT_SETTINGS,
     Configuration,
     body_of,
     check_expiration,
@@ -56,12 +54,16 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.maintenance_
     parse_moment,
     parse_start,
 )
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.patch_request import (
+    CLASSIFICATIONS,
+    REBOOT_SETTINGS,
+)
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.windows_zones import windows_zone
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.calendar import month_of
 
 _EVERY: dict[str, dict[str, Any]] = {
     **{f"{unit}s": {"type": "int"} for unit in ("hour", "day", "week", "month")},
-    "on": {"type": "list", "elements": "str"},
+    "weekdays": {"type": "list", "elements": "str"},
     "day": {"type": "list", "elements": "int"},
     "nth": {"type": "str", "choices": ["first", "second", "third", "fourth", "last"]},
     "weekday": {"type": "str"},
@@ -85,8 +87,8 @@ SPEC = Spec(
         "expiration": {"type": "str"},
         "reboot_setting": {"type": "str", "choices": list(REBOOT_SETTINGS)},
         "classifications": {"type": "list", "elements": "str", "choices": list(CLASSIFICATIONS)},
-        "kbs_to_include": {"type": "list", "elements": "str"},
-        "kbs_to_exclude": {"type": "list", "elements": "str"},
+        "kb_include": {"type": "list", "elements": "str"},
+        "kb_exclude": {"type": "list", "elements": "str"},
         "exclude_kbs_requiring_reboot": {"type": "bool"},
         "tags": {"type": "dict"},
     },
@@ -151,7 +153,7 @@ def _asked(params: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidInput("quarter_month goes with patch_tuesday.")
     if (recurrence := _recurrence(params)) is not None:
         given["recurrence"] = recurrence
-    for name in ("kbs_to_include", "kbs_to_exclude"):
+    for name in ("kb_include", "kb_exclude"):
         if params[name] is not None:
             given[name] = kbs_of(params[name], name)
     if params["classifications"] is not None:
@@ -226,8 +228,8 @@ def _wanted(call: Call, asked: Mapping[str, Any], now: Configuration | None, win
         window=window,
         reboot_setting=params["reboot_setting"] or base.reboot_setting or "never",
         classifications=asked.get("classifications", base.classifications),
-        kbs_to_include=asked.get("kbs_to_include", base.kbs_to_include),
-        kbs_to_exclude=asked.get("kbs_to_exclude", base.kbs_to_exclude),
+        kb_include=asked.get("kb_include", base.kb_include),
+        kb_exclude=asked.get("kb_exclude", base.kb_exclude),
         exclude_kbs_requiring_reboot=base.exclude_kbs_requiring_reboot
         if params["exclude_kbs_requiring_reboot"] is None
         else params["exclude_kbs_requiring_reboot"],

@@ -26,20 +26,13 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.maintenance_
     parse_duration,
     parse_moment,
 )
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.patch_request import (
+    CLASSIFICATIONS,
+    REBOOT_SETTINGS,
+)
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.windows_zones import windows_zone
 
 SCOPE = "InGuestPatch"
-REBOOT_SETTINGS = {"if_required": "IfRequired", "never": "Never", "always": "Always"}
-CLASSIFICATIONS = {
-    "critical": "Critical",
-    "security": "Security",
-    "update_rollup": "UpdateRollUp",
-    "feature_pack": "FeaturePack",
-    "service_pack": "ServicePack",
-    "definition": "Definition",
-    "tools": "Tools",
-    "updates": "Updates",
-}
 #: What Azure writes where no end was given.
 _NEVER = 9999
 _KB = re.compile(r"(?:KB)?(\d{5,9})", re.IGNORECASE | re.ASCII)
@@ -57,8 +50,8 @@ class Configuration:
     texts: Mapping[str, str | None] = field(default_factory=dict)
     reboot_setting: str | None = None
     classifications: tuple[str, ...] = ()
-    kbs_to_include: tuple[str, ...] = ()
-    kbs_to_exclude: tuple[str, ...] = ()
+    kb_include: tuple[str, ...] = ()
+    kb_exclude: tuple[str, ...] = ()
     exclude_kbs_requiring_reboot: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -69,8 +62,8 @@ class Configuration:
             **(window_texts(self.window) if self.window else self.texts),
             "reboot_setting": self.reboot_setting,
             "classifications": list(self.classifications),
-            "kbs_to_include": list(self.kbs_to_include),
-            "kbs_to_exclude": list(self.kbs_to_exclude),
+            "kb_include": list(self.kb_include),
+            "kb_exclude": list(self.kb_exclude),
             "exclude_kbs_requiring_reboot": self.exclude_kbs_requiring_reboot,
             "tags": dict(self.tags),
         }
@@ -109,8 +102,8 @@ def read_configuration(document: Mapping[str, Any]) -> Configuration:
         texts=texts,
         reboot_setting=reboot.get(str(patches.get("rebootSetting") or "IfRequired").lower()),
         classifications=_classifications(windows.get("classificationsToInclude")),
-        kbs_to_include=_kbs_shown(windows.get("kbNumbersToInclude")),
-        kbs_to_exclude=_kbs_shown(windows.get("kbNumbersToExclude")),
+        kb_include=_kbs_shown(windows.get("kbNumbersToInclude")),
+        kb_exclude=_kbs_shown(windows.get("kbNumbersToExclude")),
         exclude_kbs_requiring_reboot=windows.get("excludeKbsRequiringReboot") is True,
         tags={str(key): str(text) for key, text in _inner(document, "tags").items()},
     )
@@ -182,8 +175,8 @@ def body_of(wanted: Configuration, window: Window, document: Mapping[str, Any] |
     patches["windowsParameters"] = {
         **_inner(patches, "windowsParameters"),
         "classificationsToInclude": [CLASSIFICATIONS.get(name, name) for name in wanted.classifications],
-        "kbNumbersToInclude": list(wanted.kbs_to_include),
-        "kbNumbersToExclude": list(wanted.kbs_to_exclude),
+        "kbNumbersToInclude": list(wanted.kb_include),
+        "kbNumbersToExclude": list(wanted.kb_exclude),
         "excludeKbsRequiringReboot": wanted.exclude_kbs_requiring_reboot,
     }
     properties = {
@@ -209,7 +202,7 @@ def warnings_of(wanted: Configuration, *, too_early: bool) -> list[str]:
     """What endangers the hotpatch track, or restarts a server that need not restart; one sentence each."""
     found: list[str] = []
     chosen = set(wanted.classifications)
-    if not chosen & {"security"} and not wanted.kbs_to_include:
+    if not chosen & {"security"} and not wanted.kb_include:
         found.append("Hotpatches and baselines are security updates; this schedule installs none of either.")
     if outside := [name for name in ("updates", "feature_pack", "service_pack") if name in chosen]:
         found.append(
@@ -232,11 +225,11 @@ def warnings_of(wanted: Configuration, *, too_early: bool) -> list[str]:
 
 def check_lists(wanted: Configuration) -> None:
     """:raises InvalidInput: the lists contradict each other, or leave nothing."""
-    both = sorted(set(wanted.kbs_to_include) & set(wanted.kbs_to_exclude))
+    both = sorted(set(wanted.kb_include) & set(wanted.kb_exclude))
     if both:
         raise InvalidInput(f"{', '.join(both)}: both included and excluded.")
-    if not wanted.classifications and not wanted.kbs_to_include:
-        raise InvalidInput("A schedule without classifications and without kbs_to_include installs nothing.")
+    if not wanted.classifications and not wanted.kb_include:
+        raise InvalidInput("A schedule without classifications and without kb_include installs nothing.")
 
 
 def check_expiration(window: Window, now: datetime) -> None:

@@ -175,7 +175,7 @@ def recurrence_of(every: Mapping[str, Any]) -> Recurrence:
         raise InvalidInput("every: give exactly one of hours, days, weeks and months.")
     unit = units[0]
     count = int(given.pop(f"{unit}s"))
-    allowed = {"week": {"on"}, "month": {"day", "nth", "weekday", "offset_days"}}.get(unit, set())
+    allowed = {"week": {"weekdays"}, "month": {"day", "nth", "weekday", "offset_days"}}.get(unit, set())
     if wrong := sorted(set(given) - allowed):
         raise InvalidInput(f"every: {' and '.join(wrong)} cannot be used with {unit}s.")
     if unit == "month" and ("nth" in given) != ("weekday" in given):
@@ -192,7 +192,7 @@ def recurrence_of(every: Mapping[str, Any]) -> Recurrence:
     return Recurrence(
         unit,
         count,
-        weekdays=_weekdays(given.get("on", ()), "every"),
+        weekdays=_weekdays(given.get("weekdays", ()), "every"),
         days=tuple(sorted({int(day) for day in given.get("day", ())})),
     )
 
