@@ -112,7 +112,7 @@ machines:
       returned: always
       sample: "2025-12-20T12:00:05Z"
     finished:
-      description: When it ended.
+      description: When it ended; null where Azure does not tell.
       type: str
       returned: always
       sample: "2025-12-20T12:01:50Z"

@@ -29,6 +29,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_runs 
     check_contact,
     check_end,
     graph_says,
+    is_ours,
     last_run,
     read_machine,
     with_patches,
@@ -110,6 +111,7 @@ def _is_fresh(result: RunResult, asked: Asked) -> bool:
 def _begin(arm: Arm, row: Row, asked: Asked) -> Job:
     for number in range(1, _TRIES + 1):
         try:
+            row.sent_at = row.sent_at or asked.now()
             answer = patching.begin_assessment(arm, row.machine)
         except (WriteOutcomeUnknown, Conflict) as error:
             # Either another one runs, or this one does by now; both are told by the next try.
@@ -140,10 +142,9 @@ def _followed(arm: Arm, row: Row, asked: Asked) -> Job:
 
 def _seen_elsewhere(arm: Arm, row: Row, asked: Asked, deadline: float) -> Job:
     """The operation's address is gone: the machine's own record tells how it ended."""
-    since = asked.now()
     while True:
         found = last_run(arm, row, ASSESSMENTS)
-        if found is not None and found.is_over and found.finished is not None and _is_about(found, since):
+        if found is not None and found.is_over and is_ours(row, found, None):
             row.result = found
             return
         if arm.monotonic() + asked.poll_seconds > deadline:
@@ -153,8 +154,3 @@ def _seen_elsewhere(arm: Arm, row: Row, asked: Asked, deadline: float) -> Job:
                 hint="Run it again; with maximum_age a result that has come meanwhile is taken.",
             )
         yield asked.poll_seconds
-
-
-def _is_about(found: RunResult, since: datetime) -> bool:
-    """Whether a result can be of the run that was begun shortly before."""
-    return found.finished is not None and (since - found.finished.astimezone(UTC)).total_seconds() < 900

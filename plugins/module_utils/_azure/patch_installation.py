@@ -19,7 +19,6 @@ from typing import Any
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure import patching
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Arm
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import (
-    Conflict,
     OperationFailed,
     OperationUnfinished,
     WriteOutcomeUnknown,
@@ -32,6 +31,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_runs 
     check_contact,
     check_end,
     graph_says,
+    is_ours,
     is_running,
     last_run,
     read_machine,
@@ -116,7 +116,11 @@ def working(arm: Arm, row: Row, asked: Asked) -> Job:
         check_contact(row)
         row.before = graph_says(arm, row, INSTALLATIONS)
         if is_running(row.before, asked.now()):
-            raise _busy(row, "Azure shows an installation that is under way")
+            raise Busy(
+                f"{row.machine.name}: Azure shows an installation that is under way; nothing was sent.",
+                code="installation_in_progress",
+                hint="Wait for its end, or give its operation (operation of the task that began it) to follow it.",
+            )
         if asked.check_mode:
             row.planned = True
             return
@@ -150,18 +154,13 @@ def _nothing_to_do(row: Row, request: Request) -> bool:
 
 
 def _begin(arm: Arm, row: Row, asked: Asked, request: Request) -> Job:
-    row.sent = True
+    row.sent, row.sent_at = True, asked.now()
     try:
         answer = patching.begin_installation(arm, row.machine, request.body())
     except WriteOutcomeUnknown as error:
         row.note(error.message)
         yield from _look_for_it(arm, row, asked, error)
         return
-    except Conflict as error:
-        row.sent = False
-        busy = _busy(row, "Azure refuses a second one while one is under way")
-        busy.message = f"{busy.message} {error.message}"
-        raise busy from None
     except HotpatchError:
         # Refused, so nothing was started. Whatever else ends the task leaves it as sent: then nobody knows.
         row.sent = False
@@ -173,11 +172,10 @@ def _begin(arm: Arm, row: Row, asked: Asked, request: Request) -> Job:
 
 def _look_for_it(arm: Arm, row: Row, asked: Asked, error: WriteOutcomeUnknown) -> Job:
     """The answer was lost: is there a run that was not there before?"""
-    known = row.before.activity if row.before is not None else None
     for _look in range(_LOOKS):
         yield asked.poll_seconds
         found = graph_says(arm, row, INSTALLATIONS)
-        if found is not None and found.activity != known:
+        if found is not None and is_ours(row, found, row.before):
             row.note("Its answer was lost, and Azure shows the run: it is followed by the machine's own record.")
             row.by_record = True
             row.result = found
@@ -208,10 +206,9 @@ def _followed(arm: Arm, row: Row, asked: Asked) -> Job:
             row.by_record = True
     if not row.by_record:
         return
-    known = row.before.activity if row.before is not None else None
     while True:
         found = last_run(arm, row, INSTALLATIONS)
-        if found is not None and (row.attached or found.activity != known):
+        if found is not None and is_ours(row, found, row.before):
             row.result = found
             if found.is_over:
                 return
@@ -245,11 +242,3 @@ def _judge_end(row: Row, result: RunResult) -> None:
         raise OperationFailed(f"{row.machine.name}: {words}", code="restart_failed")
     if result.reboot_status == "required":
         row.note("A restart is needed and was not made: use winops.hotpatch.restart when it may be.")
-
-
-def _busy(row: Row, why: str) -> Busy:
-    return Busy(
-        f"{row.machine.name}: {why}; nothing was sent.",
-        code="installation_in_progress",
-        hint="Wait for its end, or give its operation (operation of the task that began it) to follow it.",
-    )

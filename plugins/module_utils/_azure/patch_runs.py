@@ -33,6 +33,8 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._release.verdicts 
 
 #: How often Resource Graph is asked for what it does not have yet.
 GRAPH_LOOKS = 6
+#: By how much the clocks of Azure and of this machine may differ.
+_SKEW_SECONDS = 120.0
 #: An installation that Azure shows as running for longer than this has lost its end.
 _STALE_SECONDS = 12 * 3600.0
 
@@ -52,6 +54,7 @@ class Row:
     result: RunResult | None = None
     operation: Operation | None = None
     sent: bool = False
+    sent_at: datetime | None = None
     attached: bool = False
     reused: bool = False
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -155,6 +158,19 @@ def graph_says(arm: Arm, row: Row, table: str) -> RunResult | None:
     except (ArmError, BadAnswer) as error:
         row.note(f"Past runs cannot be read: {error.message}")
         return None
+
+
+def is_ours(row: Row, found: RunResult, before: RunResult | None) -> bool:
+    """Whether a run that Azure shows is the one that this row is about."""
+    if row.result is not None and row.result.activity is not None:
+        return found.activity == row.result.activity
+    if row.sent_at is None:
+        row.note("It is the machine's last one; that it belongs to the given operation is likely, not certain.")
+        return True
+    # Resource Graph may have learnt only now of one that ended before.
+    if found.started is None or (before is not None and found.activity == before.activity):
+        return False
+    return (found.started.astimezone(UTC) - row.sent_at).total_seconds() >= -_SKEW_SECONDS
 
 
 def is_running(result: RunResult | None, now: datetime) -> bool:
