@@ -127,7 +127,7 @@ def _window(found: Mapping[str, Any]) -> tuple[Window | None, dict[str, str | No
                 parse_recurrence(texts["recur_every"] or ""),
                 None if expiration is None or expiration.year == _NEVER else expiration,
             ),
-            texts,
+            {},
         )
     except InvalidInput:
         return None, texts
