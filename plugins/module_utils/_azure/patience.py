@@ -52,6 +52,9 @@ _SUBSCRIPTION = re.compile(r"/subscriptions/([^/?]+)", re.IGNORECASE)
 _CLAIMS = re.compile(r'claims="([^"]+)"')
 _REMAINING = "x-ms-ratelimit-remaining-subscription-"
 _HEADERS = {"read": "reads", "write": "writes", "delete": "deletes"}
+#: Resource Graph counts for each account, in windows of some seconds, and tells what is left of one and when it ends.
+_GRAPH_LEFT, _GRAPH_ENDS = "x-ms-user-quota-remaining", "x-ms-user-quota-resets-after"
+_CLOCK = re.compile(r"(\d{1,3}):(\d\d):(\d\d)(\.\d{1,9})?")
 
 
 @dataclass
@@ -219,6 +222,14 @@ class Patience:
 
     def _heed(self, asked: _Asked, headers: Mapping[str, str]) -> None:
         """ARM tells how much is left: others may be using the same account."""
+        if asked.kind == "graph":
+            left = headers.get(_GRAPH_LEFT, "")
+            bucket = self._brake.bucket(asked.subscription, asked.kind)
+            if left.isdigit():
+                bucket.no_more_than(float(left))
+                if int(left) == 0 and (wait := _clock(headers.get(_GRAPH_ENDS))) is not None:
+                    bucket.hold(wait)
+            return
         left = headers.get(_REMAINING + _HEADERS.get(asked.kind, "")) if asked.kind in _HEADERS else None
         if left is not None and left.isdigit():
             self._brake.bucket(asked.subscription, asked.kind).no_more_than(float(left))
@@ -250,7 +261,7 @@ def _seconds(headers: Mapping[str, str], now: Callable[[], float]) -> float | No
             return float(milliseconds) / 1000
     text = headers.get("Retry-After")
     if not text:
-        return None
+        return _clock(headers.get(_GRAPH_ENDS))
     try:
         return max(0.0, float(text))
     except ValueError:
@@ -259,6 +270,14 @@ def _seconds(headers: Mapping[str, str], now: Callable[[], float]) -> float | No
         return max(0.0, parsedate_to_datetime(text).timestamp() - now())
     except (TypeError, ValueError):
         return None
+
+
+def _clock(text: str | None) -> float | None:
+    """Seconds in a time such as 00:00:05."""
+    found = _CLOCK.fullmatch(text or "")
+    if found is None:
+        return None
+    return int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3]) + float(found[4] or 0)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -21,6 +21,19 @@ GROUP = "rg-arc-servers"
 LOCATION = "westeurope"
 
 CLOUDS = ("AzureCloud", "AzureUSGovernment", "AzureChinaCloud")
+#: What a subscription can be registered for here.
+PROVIDERS = (
+    "Microsoft.Compute",
+    "Microsoft.HybridCompute",
+    "Microsoft.GuestConfiguration",
+    "Microsoft.HybridConnectivity",
+    "Microsoft.AzureArcData",
+    "Microsoft.Maintenance",
+    "Microsoft.Insights",
+    "Microsoft.AzureStackHCI",
+)
+#: More would make the lab's start slow.
+MOST_EXTRA_MACHINES = 20_000
 REGIONS = frozenset(
     "australiaeast australiasoutheast brazilsouth canadacentral canadaeast centralindia centralus eastasia eastus "
     "eastus2 francecentral germanywestcentral italynorth japaneast japanwest koreacentral northcentralus northeurope "
@@ -69,6 +82,22 @@ class AzureSettings:
     service_principals: tuple[ServicePrincipal, ...] = (_ONBOARDING,)
     access_tokens: tuple[str, ...] = ("lab.access.token",)
     token_seconds: float = 3600.0
+    extra_machines: int = 0
+    unregistered_providers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What the agent of a machine told that no server of this lab is behind.
+
+    :ivar licence: ``enrolled``, ``paused`` or empty.
+    """
+
+    os_version: str
+    os_sku: str
+    os_edition: str
+    fqdn: str
+    licence: str = ""
 
 
 @dataclass
@@ -88,6 +117,7 @@ class ArcMachine:
     gateway_id: str = ""
     status: str = "Connected"
     created: datetime | None = None
+    reported: Reported | None = None
 
     @property
     def id(self) -> str:
@@ -222,14 +252,15 @@ def azure_settings(raw: Mapping[str, Any], where: str) -> AzureSettings:
     :raises AzureSettingsError: an unknown key or a wrong value.
     """
     known = {
-        *("tenant_id", "subscription_id", "resource_groups", "service_principals", "access_tokens", "token_seconds")
+        *("tenant_id", "subscription_id", "resource_groups", "service_principals", "access_tokens", "token_seconds"),
+        *("extra_machines", "unregistered_providers"),
     }
     _only(raw, known, where)
     values: dict[str, Any] = {}
     for key in ("tenant_id", "subscription_id"):
         if key in raw:
             values[key] = _text(raw[key], f"{where}: {key}")
-    for key in ("resource_groups", "access_tokens"):
+    for key in ("resource_groups", "access_tokens", "unregistered_providers"):
         if key in raw:
             values[key] = tuple(_text(item, f"{where}: {key}") for item in _list(raw[key], f"{where}: {key}"))
     if "service_principals" in raw:
@@ -238,7 +269,15 @@ def azure_settings(raw: Mapping[str, Any], where: str) -> AzureSettings:
     seconds = raw.get("token_seconds", 3600.0)
     if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds <= 0:
         raise AzureSettingsError(f"{where}: token_seconds must be a number above 0, not {seconds!r}.")
-    return AzureSettings(**values, token_seconds=float(seconds))
+    for name in values.get("unregistered_providers", ()):
+        if name not in PROVIDERS:
+            raise AzureSettingsError(
+                f"{where}: unregistered_providers: unknown {name!r}; known are {', '.join(PROVIDERS)}."
+            )
+    extra = raw.get("extra_machines", 0)
+    if not isinstance(extra, int) or isinstance(extra, bool) or not 0 <= extra <= MOST_EXTRA_MACHINES:
+        raise AzureSettingsError(f"{where}: extra_machines must be a number from 0 to {MOST_EXTRA_MACHINES}.")
+    return AzureSettings(**values, token_seconds=float(seconds), extra_machines=extra)
 
 
 def _principal(row: Any, where: str, tenant: str) -> ServicePrincipal:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab import faults
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm.azure import Azure
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.azure_only import azure_only
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.azure_side import AzureSide
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.clock import Timeline
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.disk import Disk
@@ -39,6 +40,8 @@ class World:
         self.timeline = timeline
         self.as_of = fleet.as_of or timeline.now().date()
         self.azure = AzureSide(fleet.azure)
+        for resource in azure_only(fleet.azure, self.as_of):
+            self.azure.put(resource)
         self._machines: dict[str, Machine] = {}
         for number, spec in enumerate(fleet.servers, 1):
             self._machines[spec.name] = Machine(spec, number, timeline, seed, self.as_of, self.azure)

@@ -95,6 +95,17 @@ def document(azure: Azure, resource: ArcMachine, *, instance_view: bool = False)
                 "model": machine.model,
             },
         }
+    elif (reported := resource.reported) is not None:
+        properties |= {
+            "agentVersion": "1.61.03319.2737",
+            "osName": "windows",
+            "osVersion": reported.os_version,
+            "osSku": reported.os_sku,
+            "osEdition": reported.os_edition,
+            "machineFqdn": reported.fqdn,
+            "dnsFqdn": reported.fqdn,
+            "domainName": reported.fqdn.partition(".")[2],
+        }
     if instance_view and (shown := azure.licences.instance_view(resource)):
         properties["licenseProfile"] = shown
     return {

@@ -20,6 +20,8 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm import (
     licence_profiles,
     maintenance,
     patch_operations,
+    registrations,
+    resource_graph,
     virtual_machines,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm.arm_faults import ARM_FAULTS, ArmFault, ArmFaults
@@ -58,6 +60,8 @@ TABLE = RouteTable(
         *virtual_machines.ROUTES,
         *patch_operations.ROUTES,
         *maintenance.ROUTES,
+        *registrations.ROUTES,
+        *resource_graph.ROUTES,
     )
 )
 
@@ -85,6 +89,8 @@ class Azure:
         self.vm_settings = virtual_machines.VmSettings(self)
         self.patching = patch_operations.Patching(self)
         self.maintenance = maintenance.Maintenance()
+        self.registrations = registrations.Registrations(self)
+        self.graph = resource_graph.Graph(self)
         self.faults = ArmFaults()
         self.record: list[dict[str, Any]] = []
 
@@ -97,6 +103,8 @@ class Azure:
 
     def machine_of(self, resource: ArcMachine) -> Machine | None:
         """The server behind an Arc resource; None when no agent has its identity any more."""
+        if resource.reported is not None:
+            return None
         found = self._by_resource.get(resource.vm_id)
         if found is None or found.arc.identity is None or found.arc.identity.vm_id != resource.vm_id:
             self._by_resource = {
@@ -187,7 +195,7 @@ class Azure:
         subscription = names.get("subscription", "")
         if subscription and subscription.lower() != self.side.settings.subscription_id.lower():
             raise ArmRefusal(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
-        left = self.throttle.take(subscription, principal, request.method)
+        left = {} if route.own_quota else self.throttle.take(subscription, principal, request.method)
         fault = self.faults.striking(
             route.action,
             request.path,
@@ -196,6 +204,7 @@ class Azure:
         if fault is not None:
             self._refuse(fault, route, request, subscription)
         try:
+            self.registrations.check(route.action.split("/", 1)[0])
             answer = route.handler(self, request)
         except ArmRefusal as refusal:
             answer = refusal.answer
@@ -208,11 +217,12 @@ class Azure:
         settings = fault.settings
         if fault.kind == "permission_missing":
             scope = request.path.split("/licenseProfiles", 1)[0]
+            action = route.action.replace("{namespace}", request.names.get("namespace", ""))
             raise ArmRefusal(
                 403,
                 "AuthorizationFailed",
                 f"The client '{request.principal}' with object id '{self.identifier(request.principal)}' does not have "
-                f"authorization to perform action '{route.action}' over scope '{scope}' or the scope is invalid. If "
+                f"authorization to perform action '{action}' over scope '{scope}' or the scope is invalid. If "
                 "access was recently granted, please refresh your credentials.",
             )
         if fault.kind == "resource_gone":

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.azure_side import ArcMachine
@@ -61,6 +61,10 @@ class Licences:
                 state.exists, state.product_type, state.asked = True, "WindowsServer", True
                 state.enrolled_on = machine.boot_time
                 state.settings = {"enableHotpatching": not machine.licence.opted_out}
+            elif resource.reported is not None and resource.reported.licence:
+                state.exists, state.product_type, state.asked = True, "WindowsServer", True
+                state.enrolled_on = datetime.combine(self._azure.as_of, time(), UTC)
+                state.settings = {"enableHotpatching": resource.reported.licence == "enrolled"}
         if machine is not None:
             self._meet(state, machine)
         return state
@@ -120,6 +124,9 @@ class Licences:
         state.failed = None
         machine = self._azure.machine_of(resource)
         if machine is None:
+            if resource.reported is not None and wanted != state.asked:
+                state.enrolled_on = self._azure.timeline.now() if wanted else state.enrolled_on
+                state.left_on = None if wanted else self._azure.timeline.now()
             state.asked = wanted
             return
         fault = self._azure.faults.striking(
@@ -164,6 +171,8 @@ class Licences:
         if state.failed is not None:
             return "Failed"
         if machine is None:
+            if resource.reported is not None:
+                return "Enabled" if state.asked else "Disabled" if state.left_on is not None else None
             return "Enabling" if state.asked else None
         licence = machine.licence
         if licence.wanted is not None and licence.wanted[0] != licence.enrolled:
@@ -226,6 +235,11 @@ class Licences:
 
     def _switch(self, resource: ArcMachine, state: ArmLicence) -> tuple[str, str]:
         machine = self._azure.machine_of(resource)
+        if machine is None and resource.reported is not None:
+            if state.settings.get("enableHotpatching") is not True:
+                return "Disabled", ""
+            enrolled = self.status(resource) == "Enabled"
+            return ("Enabled", "") if enrolled else ("ActionRequired", "The machine has no hotpatch licence.")
         if machine is None:
             return "Unknown", ""
         if self._azure.timeline.seconds() < state.evaluated_at or not machine.licence.connected:

@@ -36,6 +36,7 @@ class Route:
     :ivar action: the permission it needs, as role definitions name it.
     :ivar versions: the API versions that know it.
     :ivar changes: whether it is a write for the record (a POST may read only).
+    :ivar own_quota: it counts its requests itself, beside ARM's buckets.
     """
 
     method: str
@@ -44,6 +45,7 @@ class Route:
     versions: Sequence[str]
     handler: Handler = field(compare=False)
     changes: bool | None = None
+    own_quota: bool = False
 
     @property
     def pattern(self) -> re.Pattern[str]:

@@ -183,7 +183,10 @@ def document(azure: Azure, machine: Machine, *, instance_view: bool = False) -> 
     properties: dict[str, Any] = {
         "vmId": azure.identifier(machine.name, "virtual machine"),
         "provisioningState": "Succeeded",
-        "storageProfile": {"imageReference": image(azure, machine)},
+        "storageProfile": {
+            "imageReference": image(azure, machine),
+            "osDisk": {"osType": "Windows", "name": f"{machine.spec.name}_OsDisk_1", "createOption": "FromImage"},
+        },
         "osProfile": {
             "computerName": machine.hostname,
             "adminUsername": machine.spec.username,
