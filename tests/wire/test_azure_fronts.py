@@ -26,6 +26,10 @@ from tests.wire.running_lab import RunningLab, running_lab
 
 SECRET = "Planted-azure-Secret-77"
 PRINCIPAL = {"id": "3f6d0a11-7c52-4f5e-8f0a-2f6d1c9b7e21", "secret": SECRET}
+SCHEDULE: dict[str, Any] = {
+    "name": "sched-{m}", "location": "westeurope", "start": "2040-01-12 22:00", "time_zone": "Europe/Berlin",
+    "every": {"months": 1, "nth": "second", "weekday": "tuesday", "offset_days": 2},
+}  # fmt: skip
 TASKS: list[tuple[str, str, dict[str, Any], bool]] = [
     ("read", "enrollment_info", {"name": "{m}"}, False),
     ("enroll in check mode", "enrollment", {"name": "{m}"}, True),
@@ -33,6 +37,9 @@ TASKS: list[tuple[str, str, dict[str, Any], bool]] = [
     ("enroll again", "enrollment", {"machines": ["{m}"]}, False),
     ("pause", "enrollment", {"name": "{m}", "opted_out": True}, False),
     ("enroll what is not there", "enrollment", {"machines": ["{m}", "nobody"]}, False),
+    ("make a schedule", "maintenance_configuration", SCHEDULE, False),
+    ("make it again", "maintenance_configuration", SCHEDULE, False),
+    ("assign", "maintenance_assignment", {"configuration": "sched-{m}", "machines": ["{m}", "nobody"]}, False),
     ("leave and pause", "enrollment", {"name": "{m}", "state": "absent", "opted_out": True}, False),
     ("leave", "enrollment", {"name": "{m}", "state": "absent"}, False),
 ]
@@ -155,6 +162,9 @@ def test_the_tasks_did_what_their_names_say(played: Played) -> None:
         assert results["pause"]["machines"][0]["state"] == "paused"
         assert results["enroll what is not there"]["failed"] is True
         assert [bool(row["error"]) for row in results["enroll what is not there"]["machines"]] == [False, True]
+        assert results["make a schedule"]["changed"] is True
+        assert results["make it again"]["changed"] is False
+        assert [bool(row["error"]) for row in results["assign"]["machines"]] == [False, True]
         assert results["leave and pause"]["error"]["code"] == "invalid_input"
         assert results["leave"]["machines"][0]["state"] == "not_enrolled"
         assert "next baseline" in results["leave"]["rule"]

@@ -212,7 +212,10 @@ def principal(secret: str) -> dict[str, Any]:
 #: What a module must be given to do anything.
 AT_LEAST = {"health_check": {"mode": "record"}}
 #: The same of modules that talk to Azure; the others are given a machine.
-AZURE_AT_LEAST: dict[str, dict[str, Any]] = {}
+AZURE_AT_LEAST: dict[str, dict[str, Any]] = {
+    "maintenance_assignment": {"name": "web01", "configuration": "nothing", "state": "absent"},
+    "maintenance_configuration": {"name": "nothing", "state": "absent"},
+}
 
 CASES = [
     # It works, and it fails because the account is refused: for each module.
