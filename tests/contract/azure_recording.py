@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _KEPT = ("content-type", "location", "azure-asyncoperation", "retry-after")
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 _ORIGIN = re.compile(r"https?://127\.0\.0\.1:\d+")
-_OPERATION = re.compile(r"(operation(?:Status|Results)/)[0-9a-f-]{36}", re.IGNORECASE)
+_OPERATION = re.compile(r"(operation(?:Status|Results|s)/)[0-9a-f-]{36}", re.IGNORECASE)
 
 
 def normalized(exchanges: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

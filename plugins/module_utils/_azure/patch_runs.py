@@ -33,6 +33,8 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._release.verdicts 
 
 #: How often Resource Graph is asked for what it does not have yet.
 GRAPH_LOOKS = 6
+#: Of an operation that an earlier task began: it may be over by now.
+_FIRST_LOOK_SECONDS = 0.5
 #: By how much the clocks of Azure and of this machine may differ.
 _SKEW_SECONDS = 120.0
 #: An installation that Azure shows as running for longer than this has lost its end.
@@ -220,7 +222,8 @@ def operations_given(given: Any, rows: Mapping[str, Row]) -> None:
         raise InvalidInput(f"operation: {', '.join(map(str, unknown))} is none of the machines of this task.")
     for name, operation in given.items():
         if operation:
-            rows[name].operation = Operation.of(operation if isinstance(operation, Mapping) else {})
+            found = Operation.of(operation if isinstance(operation, Mapping) else {})
+            rows[name].operation = replace(found, first_look=_FIRST_LOOK_SECONDS)
             rows[name].attached = True
 
 
