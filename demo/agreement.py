@@ -66,6 +66,30 @@ def onboarding_disagreements(
     return wrong
 
 
+def azure_disagreements(
+    summary: dict[str, Any], licences: dict[str, dict[str, Any]], writes: list[dict[str, Any]]
+) -> list[str]:
+    """What Azure has and was asked for, beside what the onboarding reports of its enrollments.
+
+    :param licences: by server name, how Azure has it: ``id``, ``status``, ``hotpatching``.
+    :param writes: the exchanges with Azure that were to change something.
+    """
+    wrong = []
+    asked = [str(item["request"]["url"]).lower() for item in writes]
+    for server in summary["servers"]:
+        name, licence = server["name"], licences.get(server["name"])
+        if server["outcome"] == "enrolled" and (
+            licence is None or licence["status"] != "Enabled" or licence["hotpatching"] is not True
+        ):
+            wrong.append(f"{name}: reported enrolled, and Azure has it as {licence}")
+        if licence is None:
+            continue
+        mine = [url for url in asked if f"{licence['id'].lower()}/" in f"{url.split('?')[0]}/"]
+        if bool(mine) != ("enroll" in server["stages"]):
+            wrong.append(f"{name}: reported the stages {server['stages']}, and Azure was asked to change it {mine}")
+    return wrong
+
+
 def since(states: dict[str, dict[str, Any]], before: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The states with only what was done to each server after an earlier look."""
     return {

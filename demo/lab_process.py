@@ -122,6 +122,16 @@ class LabProcess:
         """What is true of each server, whatever anybody reports."""
         return {name: self.ask(f"/servers/{name}") for name in self.servers}
 
+    def licences(self) -> dict[str, dict[str, Any]]:
+        """How Azure has each server that is connected to it: id, status of the licence, and the switch."""
+        found: dict[str, dict[str, Any]] = self.ask("/azure/licences")["servers"]
+        return found
+
+    def azure_writes(self) -> list[dict[str, Any]]:
+        """Every exchange with Azure that was to change something, in order."""
+        found: list[dict[str, Any]] = self.ask("/azure/record?writes=1")["exchanges"]
+        return found
+
     def writes(self) -> dict[str, list[Any]]:
         """Everything that changed each server, in order."""
         return {name: self.ask(f"/record?server={name}&writes=1")["writes"] for name in self.servers}

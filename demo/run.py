@@ -5,10 +5,10 @@
 
     python demo/run.py --month 2025-12
 
-Starts the lab, runs the playbooks ``winops.hotpatch.onboard`` (on the group onboarding) and
-``winops.hotpatch.patch_month`` on it as anybody would, ends the lab, and compares two things with each other and with
-``demo/expected/<month>.yml``: what the reports say of each server, and what the lab itself knows to have happened to
-it. The exit code is 0 only when all three agree, the planted failures included.
+Starts the lab, runs the playbooks ``winops.hotpatch.onboard`` (on the group onboarding; it enrolls through the lab's
+Azure Resource Manager) and ``winops.hotpatch.patch_month`` on it as anybody would, ends the lab, and compares two things
+with each other and with ``demo/expected/<month>.yml``: what the reports say of each server, and what the lab itself knows
+to have happened to it, in Azure too. The exit code is 0 only when all three agree, the planted failures included.
 """
 
 from __future__ import annotations
@@ -27,7 +27,13 @@ import yaml
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from demo.agreement import SUCCEEDED, disagreements, onboarding_disagreements, since  # noqa: E402
+from demo.agreement import (  # noqa: E402
+    SUCCEEDED,
+    azure_disagreements,
+    disagreements,
+    onboarding_disagreements,
+    since,
+)
 from demo.lab_process import LabProcess  # noqa: E402
 
 #: What the playbook's exit code must be when a planted server is unreachable, whoever else failed.
@@ -67,7 +73,7 @@ def main() -> int:
         )
         code = onboard(lab, options.month, out)
         onboarded = lab.states()
-        wrong = onboarding_verdict(code, expected, out, onboarded)
+        wrong = onboarding_verdict(code, expected, out, onboarded, lab)
         print("Playing the month:", flush=True)
         began = time.monotonic()
         code = play(lab, options.month, expected, out)
@@ -75,10 +81,12 @@ def main() -> int:
         wrong += verdict(code, expected, out, since(lab.states(), onboarded))
         if not wrong and options.twice:
             print("Onboarding and playing it again; nothing may change:", flush=True)
-            before = lab.states()
+            before, asked = lab.states(), len(lab.azure_writes())
             onboard(lab, options.month, out)
             play(lab, options.month, expected, out)
             wrong = changes(before, lab.states(), out)
+            if len(lab.azure_writes()) != asked:
+                wrong.append("the second run asked Azure for changes")
     for line in wrong:
         print(f"  NOT AS EXPECTED  {line}")
     if wrong:
@@ -92,21 +100,24 @@ def onboard(lab: LabProcess, month: str, out: Path) -> int:
     settings = {
         "hotpatch_hosts": "onboarding",
         "hotpatch_restart_reasons": ["vbs"],
-        "hotpatch_enroll_tasks": str(HERE / "enroll.yml"),
-        "demo_portal": lab.control,
+        "hotpatch_enroll": True,
+        "hotpatch_azure_poll_interval": 0.5,
         **ARC,
     }
     return run_playbook("winops.hotpatch.onboard", lab, month, out, settings)
 
 
-def onboarding_verdict(code: int, expected: dict[str, Any], out: Path, states: dict[str, dict[str, Any]]) -> list[str]:
+def onboarding_verdict(
+    code: int, expected: dict[str, Any], out: Path, states: dict[str, dict[str, Any]], lab: LabProcess
+) -> list[str]:
     """What is not as it must be, in words; empty when all is well."""
     path = out / "onboarding.json"
     if not path.is_file():
         return [f"the onboarding wrote no {path}"]
     wrong = [f"the onboarding ended with exit code {code}, and 0 was to be"] if code else []
     summary = json.loads(path.read_text(encoding="utf-8"))
-    return wrong + onboarding_disagreements(summary, expected["onboarding"], states)
+    wrong += onboarding_disagreements(summary, expected["onboarding"], states)
+    return wrong + azure_disagreements(summary, lab.licences(), lab.azure_writes())
 
 
 def play(lab: LabProcess, month: str, expected: dict[str, Any], out: Path) -> int:

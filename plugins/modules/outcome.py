@@ -16,8 +16,8 @@ author: The winops.hotpatch contributors (@winops)
 options:
   outcome:
     description:
-      - The server's outcome, from M(winops.hotpatch.month_report), M(winops.hotpatch.onboarding_report) or
-        P(winops.hotpatch.rollback_outcomes#filter).
+      - The server's outcome, from M(winops.hotpatch.month_report), M(winops.hotpatch.onboarding_report),
+        M(winops.hotpatch.enrollment_report) or P(winops.hotpatch.rollback_outcomes#filter).
     type: str
     required: true
     choices:
@@ -25,6 +25,8 @@ options:
       - baselined
       - current
       - enrolled
+      - paused
+      - left
       - ready
       - rolled_back
       - refused

@@ -18,8 +18,8 @@ SPEC = Spec(
             "type": "str",
             "required": True,
             "choices": [
-                "hotpatched", "baselined", "current", "enrolled", "ready", "rolled_back", "refused",
-                "not_eligible", "failed", "unreachable", "skipped",
+                "hotpatched", "baselined", "current", "enrolled", "paused", "left", "ready", "rolled_back",
+                "refused", "not_eligible", "failed", "unreachable", "skipped",
             ],
         },
         "reason": {"type": "str", "required": True},

@@ -299,7 +299,10 @@ class _Case:
 
     def _as_it_is_now(self, again: Mapping[str, Any]) -> tuple[str, str]:
         if again["eligible"] is True and again["enrolled"] is True:
-            return "enrolled", f"It is eligible and enrolled ({again['enrolled_source']})."
+            said = [str(result["words"]) for name, result in self.stages if name == ENROLL and result.get("words")]
+            return "enrolled", f"It is eligible and enrolled ({again['enrolled_source']})." if not said else (
+                f"It is eligible. {said[-1]}"
+            )
         if again["eligible"] is True:
             return "ready", "It is eligible and waits for its enrollment in Azure."
         reached = [name for name, result in self.stages if result.get("state") == DONE]

@@ -149,7 +149,20 @@ def inventory(world: LabWorld, fleet: Fleet, server: WireServer, transport: str,
     }
     if transport == "https":
         common["ansible_winrm_ca_trust_path"] = str(ca_file)
+    if server.arm is not None:
+        common |= _azure_variables(server.arm, ca_file)
     return {"all": {"hosts": hosts, "vars": common, **({"children": groups} if groups else {})}}
+
+
+def _azure_variables(arm: ArmServer, ca_file: Path) -> dict[str, Any]:
+    """What a person whose servers are in this Azure has in the inventory."""
+    account = arm.azure.account()
+    names = ("tenant", "client_id", "secret", "subscription_id", "resource_group")
+    return {
+        "hotpatch_azure_cloud": arm.addresses["http"],
+        "hotpatch_azure_ca_path": str(ca_file),
+        **{f"hotpatch_azure_{name}": account[name] for name in names if account[name]},
+    }
 
 
 def _write(path: Path, text: str) -> None:

@@ -309,6 +309,8 @@ class Azure:
         if method == "GET" and parts == ["record"]:
             only_writes = query.get("writes") in ("1", "true")
             return Answer(200, {"exchanges": [item for item in self.record if item["write"] or not only_writes]})
+        if method == "GET" and parts == ["licences"]:
+            return Answer(200, {"servers": self._licences()})
         if method == "DELETE" and parts == ["record"]:
             self.record.clear()
             return Answer(200, {"exchanges": []})
@@ -319,6 +321,20 @@ class Azure:
         if parts == ["faults"]:
             return self._faults(method, body)
         return Answer(404, {"error": f"There is nothing at {method} /azure/{'/'.join(parts)}."})
+
+    def _licences(self) -> dict[str, Any]:
+        """How Azure has each Arc machine, by the name of its server."""
+        found = {}
+        for resource in self.side.machines:
+            machine = self.machine_of(resource)
+            if machine is not None:
+                settings = self.licences.patch_settings(resource)
+                found[machine.name] = {
+                    "id": resource.id,
+                    "status": self.licences.status(resource),
+                    "hotpatching": settings.get("enableHotpatching"),
+                }
+        return found
 
     def _faults(self, method: str, body: Any) -> Answer:
         if method == "DELETE":
