@@ -125,17 +125,17 @@ EXAMPLES = r"""
     resource_group: rg-arc-servers
     kind: vm
     name: vm02
-    mode: any
-    classifications: [definition]
+    kb_include: [KB5072014]
     wait: false
   register: begun
 
-- name: Follow it to its end
+- name: Follow it to its end, if there was anything to install
   winops.hotpatch.patch_installation:
     subscription_id: "{{ azure_subscription }}"
     resource_group: rg-arc-servers
     kind: vm
     name: vm02
+    kb_include: [KB5072014]
     operation: "{{ begun.machines[0].operation }}"
 """
 

@@ -43,6 +43,23 @@ SERVERS: list[dict[str, Any]] = [
     {"name": "web12", "groups": ["apart"]},
     {"name": "web13", "groups": ["apart"]},
     {"name": "web14", "groups": ["apart"], "enrolled": False},
+    {"name": "web15", "groups": ["apart"], "level": "KB5068966"},
+    {
+        "name": "vm01",
+        "groups": ["apart"],
+        "platform": "azure",
+        "edition": "ServerTurbine",
+        "arc": "none",
+        "enrolled": False,
+    },
+    {
+        "name": "vm02",
+        "groups": ["apart"],
+        "platform": "azure",
+        "edition": "ServerTurbine",
+        "arc": "none",
+        "level": "KB5068966",
+    },
     {"name": "pol01", "level": "KB5072014", "groups": ["apart"], "policy": {"AlwaysAutoRebootAtScheduledTime": 1}},
 ]
 APART = {str(server["name"]) for server in SERVERS if "apart" in server.get("groups", ())}
@@ -86,7 +103,12 @@ def story(lab: LabProcess) -> list[dict[str, Any]]:
                 "/providers/Microsoft.HybridCompute/machines/web14"
             ],
         },
-        "module_defaults": {"winops.hotpatch.enrollment": {"poll_interval": 0.2}},
+        "module_defaults": {
+            "winops.hotpatch.enrollment": {"poll_interval": 0.2},
+            "winops.hotpatch.patch_settings": {"poll_interval": 0.2},
+            "winops.hotpatch.patch_assessment": {"poll_interval": 0.2, "as_of": "2025-12-20"},
+            "winops.hotpatch.patch_installation": {"poll_interval": 0.2, "as_of": "2025-12-20"},
+        },
     }
 
     def play_of(plugin: str, hosts: str, *before: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -116,6 +138,9 @@ def story(lab: LabProcess) -> list[dict[str, Any]]:
         play_of("onboarding_records", "vbs01"),
         play_of("enrollment_info", "localhost", **azure),
         play_of("enrollment", "localhost", **azure),
+        play_of("patch_settings", "localhost", **azure),
+        play_of("patch_assessment", "localhost", **azure),
+        play_of("patch_installation", "localhost", **azure),
         play_of("vbs", "vbs01"),
         play_of("onboarding_report", "vbs01", role("assess", tasks_from="read_again.yml")),
         play_of("one_first", "vbs01"),
@@ -202,6 +227,11 @@ CHANGING = {
     "Enroll many servers, and go on while Azure works on it": "localhost",
     "Pause hotpatches of a server that stays enrolled": "localhost",
     "Take a server out": "localhost",
+    "Let Azure assess an Arc machine every day": "localhost",
+    "Hotpatching of a virtual machine, with all it needs": "localhost",
+    "Install the month's hotpatch through Azure": "localhost",
+    "Begin it without waiting, on a virtual machine": "localhost",
+    "Follow it to its end, if there was anything to install": "localhost",
     "Turn virtualization-based security on, with the next restart": "vbs01",
 }
 END = "End this server's play as its outcome says"

@@ -40,6 +40,10 @@ TASKS: list[tuple[str, str, dict[str, Any], bool]] = [
     ("make a schedule", "maintenance_configuration", SCHEDULE, False),
     ("make it again", "maintenance_configuration", SCHEDULE, False),
     ("assign", "maintenance_assignment", {"configuration": "sched-{m}", "machines": ["{m}", "nobody"]}, False),
+    ("set how it is patched", "patch_settings", {"name": "{m}", "assessment_mode": "automatic_by_platform"}, False),
+    ("set it again", "patch_settings", {"machines": ["{m}"], "assessment_mode": "automatic_by_platform"}, False),
+    ("assess in check mode", "patch_assessment", {"name": "{m}"}, True),
+    ("install what is no hotpatch", "patch_installation", {"name": "{m}", "kb_include": ["KB5072033"]}, False),
     ("leave and pause", "enrollment", {"name": "{m}", "state": "absent", "opted_out": True}, False),
     ("leave", "enrollment", {"name": "{m}", "state": "absent"}, False),
 ]
@@ -75,7 +79,7 @@ def play(lab: RunningLab, folder: Path) -> Played:
     for front, machine in (("action", "mach1"), ("module", "mach2")):
         for number, (name, noun, given, check) in enumerate(TASKS):
             own = json.loads(json.dumps(given).replace("{m}", machine))
-            paced = {"poll_interval": 0.2} if noun == "enrollment" else {}
+            paced = {"poll_interval": 0.2} if noun in ("enrollment", "patch_settings") else {}
             # A person names the secret as an option, or leaves it to the environment of the task.
             secret = {} if front == "action" and number % 2 else {"secret": SECRET}
             tasks.append(
