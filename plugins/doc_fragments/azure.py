@@ -116,3 +116,8 @@ notes:
 class ModuleDocFragment:
     DOCUMENTATION = f"options:{_MACHINES}{_ACCOUNT}"
     ACCOUNT = f"options:{_ACCOUNT}"
+    # For an inventory plugin, which runs on the controller and changes nothing.
+    INVENTORY = (
+        f"options:{_ACCOUNT.partition('attributes:')[0]}requirements:\n"
+        "  - azure-core, azure-identity (for the Python of ansible-core; meta/azure-requirements.txt)\n"
+    )

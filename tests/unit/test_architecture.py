@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "modules": MODULE_UTILS,
     "action": (*MODULE_UTILS, "plugin_utils"),
     "filter": (*MODULE_UTILS, "plugin_utils"),
+    "inventory": (*MODULE_UTILS, "plugin_utils"),
     "doc_fragments": (),
 }
 

@@ -146,8 +146,8 @@ def error_of(status: int, document: Any, doing: str, account: str) -> HotpatchEr
         namespace = found[1] if found else "the resource provider"
         return ProviderNotRegistered(
             f"{begin}the subscription is not registered for {namespace} ({shown}).",
-            hint=f"Register it once: winops.hotpatch.resource_provider, or az provider register --namespace {namespace}. "
-            "Nothing was registered by itself.",
+            hint="Register it once: winops.hotpatch.resource_provider, or az provider register --namespace "
+            f"{namespace}. Nothing was registered by itself.",
             status=status,
         )
     if status == 404:

@@ -71,10 +71,19 @@ def checked(resource: ResourceId) -> ResourceId:
 
     :raises InvalidInput: one of them is not; such a text in an address could name something else.
     """
-    if not _SUBSCRIPTION.fullmatch(resource.subscription):
-        raise InvalidInput(f"subscription_id: {resource.subscription!r} is no subscription id (a GUID).")
+    checked_subscription(resource.subscription)
     if not _GROUP.fullmatch(resource.group) or resource.group.endswith("."):
         raise InvalidInput(f"resource_group: {resource.group!r} is no name of a resource group.")
     if not _NAME.fullmatch(resource.name) or set(resource.name) == {"."}:
         raise InvalidInput(f"{resource.name!r} is no name of a machine.")
     return resource
+
+
+def checked_subscription(text: str) -> str:
+    """The id of a subscription.
+
+    :raises InvalidInput: it is none.
+    """
+    if not _SUBSCRIPTION.fullmatch(text):
+        raise InvalidInput(f"subscription_id: {text!r} is no subscription id (a GUID).")
+    return text

@@ -96,7 +96,7 @@ def test_conditions(condition: str, found: list[str]) -> None:
 
 def test_columns_are_made_renamed_and_dropped() -> None:
     (row,) = asked(
-        "resources | where name == 'web01' | extend state = tostring(properties.status), up = iff(name =~ 'WEB01', 1, 0)"
+        "resources | where name == 'web01' | extend state = tostring(properties.status), up = iff(name =~ 'WEB', 1, 0)"
         " | project name, state, up, properties.osSku, place = toupper(location) | project-away up // a remark"
     )
     assert row == {
