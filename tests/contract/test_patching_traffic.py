@@ -33,7 +33,7 @@ def play(calls: AzureCalls) -> None:
     calls(patch_settings, name="arc01", hotpatching=False, assessment_mode=platform, **QUICK)
     calls(patch_settings, name="arc01", hotpatching=True, patch_mode="manual", **QUICK)
     calls(patch_settings, **vm, hotpatching=True, patch_mode=platform, **QUICK)
-    safe = {"reboot_setting": "if_required", "bypass_platform_safety_checks": False}
+    safe: dict[str, Any] = {"reboot_setting": "if_required", "bypass_platform_safety_checks": False}
     calls(patch_settings, **vm, **safe, **QUICK)
     calls(patch_settings, **vm, hotpatching=False, assessment_mode=platform, **QUICK)
     calls(patch_settings, kind="vm", name="member", hotpatching=True, patch_mode=platform, **QUICK)

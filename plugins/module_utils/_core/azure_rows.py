@@ -60,7 +60,8 @@ def machines_of(call: Call, arm: Arm) -> dict[str, ResourceId]:
 
 def poll_seconds(call: Call, count: int) -> float:
     """Many that wait together look less often, so that half of what ARM allows for reads stays free."""
-    return max(float(call.params["poll_interval"]), count / (LIMITS["read"][1] * call.params["arm_share"] / 2))
+    share = float(call.params["arm_share"])
+    return max(float(call.params["poll_interval"]), count / (LIMITS["read"][1] * share / 2))
 
 
 def run_rows(

@@ -74,7 +74,9 @@ def drive(fake: FakeArm, job: Any) -> None:
         fake.now += pause
 
 
-def installing(fake: FakeArm, *, wait: float | None = 600.0, row: Any = None) -> patch_installation.Row:
+def installing(
+    fake: FakeArm, *, wait: float | None = 600.0, row: patch_installation.Row | None = None
+) -> patch_installation.Row:
     row = row or patch_installation.Row(MACHINE, CATALOGUE, "the installation")
     asked = patch_installation.Asked(REQUEST, wait, 5.0, lambda: START)
     try:
