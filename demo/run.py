@@ -6,9 +6,10 @@
     python demo/run.py --month 2025-12
 
 Starts the lab, runs the playbooks ``winops.hotpatch.onboard`` (on the group onboarding; it enrolls through the lab's
-Azure Resource Manager) and ``winops.hotpatch.patch_month`` on it as anybody would, ends the lab, and compares two things
-with each other and with ``demo/expected/<month>.yml``: what the reports say of each server, and what the lab itself knows
-to have happened to it, in Azure too. The exit code is 0 only when all three agree, the planted failures included.
+Azure Resource Manager) and ``winops.hotpatch.patch_month`` on it as anybody would, ends the lab, and compares two
+things with each other and with ``demo/expected/<month>.yml``: what the reports say of each server, and what the lab
+itself knows to have happened to it, in Azure too. The exit code is 0 only when all three agree, the planted failures
+included.
 """
 
 from __future__ import annotations
