@@ -1,0 +1,100 @@
+# Copyright (c) 2026, the winops.hotpatch contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook schedule against the lab's Azure: check mode, twice, a server of another kind, and deleted again."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from demo.lab_process import LabProcess
+from tests.playbooks.conftest import StartLab, play
+
+PLAYBOOK = "winops.hotpatch.schedule"
+
+
+def variables(lab: LabProcess, **more: Any) -> dict[str, Any]:
+    azure = lab.azure
+    return {
+        "hotpatch_azure_cloud": azure["arm"]["http"],
+        "hotpatch_azure_ca_path": lab.azure_environment["AZURE_CA_PATH"],
+        "hotpatch_azure_client_id": azure["client_id"],
+        "hotpatch_azure_secret": azure["secret"],
+        "hotpatch_azure_tenant": azure["tenant"],
+        "hotpatch_azure_subscription_id": azure["subscription_id"],
+        "hotpatch_azure_resource_group": azure["resource_group"],
+        "hotpatch_azure_poll_interval": 0.2,
+        "hotpatch_schedule_location": "westeurope",
+        "hotpatch_schedule_time_zone": "Europe/Berlin",
+        "hotpatch_rings": [
+            {"name": "pilot", "hotpatch_days": 1, "baseline_days": 2},
+            {"name": "production", "hotpatch_days": 3, "baseline_days": 5, "start": "23:00"},
+        ],
+        **more,
+    }
+
+
+def writes(lab: LabProcess) -> list[str]:
+    with urllib.request.urlopen(f"{lab.control}/azure/record?writes=1", timeout=30) as answer:
+        found = json.load(answer)["exchanges"]
+    return [f"{item['request']['method']} {item['request']['url'].partition('?')[0]}" for item in found]
+
+
+def test_the_schedules_of_two_rings(start_lab: StartLab, tmp_path: Path) -> None:
+    servers: list[dict[str, Any]] = [
+        {"name": "pilot01", "vars": {"hotpatch_ring": "pilot"}},
+        {"name": "prod01", "vars": {"hotpatch_ring": "production"}},
+        {"name": "prod02", "vars": {"hotpatch_ring": "production"}},
+    ]
+    lab = start_lab(servers, scale=2000)
+    settings = variables(lab)
+
+    predicted = play(lab.inventory, tmp_path, "--check", playbook=PLAYBOOK, **settings)
+    assert predicted.code == 0, predicted.output
+    assert writes(lab) == []
+    assert "baseline of January" in predicted.output
+
+    first = play(lab.inventory, tmp_path, playbook=PLAYBOOK, **settings)
+    assert first.code == 0, first.output
+    assert sum(row["changed"] for row in first.recap.values()) == 3  # schedules, assessment, assignments
+    sent = writes(lab)
+    made = [line.rsplit("/", 1)[-1] for line in sent if "maintenanceConfigurations" in line]
+    assert made == [
+        *("updates-pilot-baseline", "updates-pilot-hotpatch-2", "updates-pilot-hotpatch-3"),
+        *("updates-production-baseline", "updates-production-hotpatch-2", "updates-production-hotpatch-3"),
+    ]
+    assert sum("configurationAssignments" in line for line in sent) == 9
+    assert sum(line.startswith("PATCH") for line in sent) == 3
+    assert "restart if required  updates-production-baseline, 2 servers" in first.output
+    assert "no restart           updates-pilot-hotpatch-" in first.output
+    assert lab.azure["secret"] not in first.output
+
+    second = play(lab.inventory, tmp_path, playbook=PLAYBOOK, **settings)
+    assert second.code == 0, second.output
+    assert all(row["changed"] == 0 for row in second.recap.values()), second.output
+    assert writes(lab) == sent
+
+    gone = play(lab.inventory, tmp_path, playbook=PLAYBOOK, hotpatch_schedule_state="absent", **settings)
+    assert gone.code == 0, gone.output
+    assert "There are no schedules any more." in gone.output
+    assert sum(line.startswith("DELETE") for line in writes(lab)) == 6
+
+
+def test_what_is_wrong_is_said_and_nothing_is_sent(start_lab: StartLab, tmp_path: Path) -> None:
+    servers: list[dict[str, Any]] = [
+        {"name": "vmhot", "platform": "azure", "edition": "ServerTurbine"},
+        {"name": "web01", "vars": {"hotpatch_ring": "nowhere"}},
+    ]
+    lab = start_lab(servers, scale=2000)
+    lost = play(lab.inventory, tmp_path, playbook=PLAYBOOK, **variables(lab))
+    assert lost.code == 2
+    assert "web01 is in the ring 'nowhere'" in lost.output
+    assert writes(lab) == []
+    hot = variables(lab, hotpatch_azure_kind="vm", hotpatch_hosts="vmhot", hotpatch_schedule_assess=False)
+    refused = play(lab.inventory, tmp_path, playbook=PLAYBOOK, **hot)
+    assert refused.code == 2
+    assert "this virtual machine has hotpatching on" in refused.output
+    assert not any("configurationAssignments" in line for line in writes(lab))
