@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 # All that a pure rule may import from outside: nothing here reads a file, a socket, a clock or chance.
 PURE_STDLIB = frozenset(
-    "__future__ bisect calendar collections dataclasses datetime decimal enum fractions functools hashlib heapq "
+    "__future__ bisect calendar collections copy dataclasses datetime decimal enum fractions functools hashlib heapq "
     "ipaddress itertools json math operator re string textwrap types typing unicodedata".split()
 )
 # Parsing the text of a person's own catalogue needs a parser; the text itself comes in as an argument.

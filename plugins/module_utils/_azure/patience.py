@@ -223,11 +223,11 @@ class Patience:
     def _heed(self, asked: _Asked, headers: Mapping[str, str]) -> None:
         """ARM tells how much is left: others may be using the same account."""
         if asked.kind == "graph":
-            left = headers.get(_GRAPH_LEFT, "")
+            queries = headers.get(_GRAPH_LEFT, "")
             bucket = self._brake.bucket(asked.subscription, asked.kind)
-            if left.isdigit():
-                bucket.no_more_than(float(left))
-                if int(left) == 0 and (wait := _clock(headers.get(_GRAPH_ENDS))) is not None:
+            if queries.isdigit():
+                bucket.no_more_than(float(queries))
+                if int(queries) == 0 and (wait := _clock(headers.get(_GRAPH_ENDS))) is not None:
                     bucket.hold(wait)
             return
         left = headers.get(_REMAINING + _HEADERS.get(asked.kind, "")) if asked.kind in _HEADERS else None
