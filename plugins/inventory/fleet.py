@@ -22,7 +22,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure import fleet
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import arm_for
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.credential_options import CREDENTIAL_OPTIONS
-from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge import catalogue_at
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge import catalogue_at, day_in
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.platform_kind import AZURE_VM
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import HotpatchError
 
@@ -98,6 +98,9 @@ options:
     elements: str
     choices: [kind, product, track, enrollment, hotpatch_status, agent_status, location, resource_group, tags]
     default: [kind, product, track, enrollment, hotpatch_status, agent_status, location, tags]
+  as_of:
+    description: The day that is taken as today when tracks are judged, C(YYYY-MM-DD). Defaults to today in UTC.
+    type: str
   catalogue:
     description:
       - A catalogue file of your own, merged over the one that comes with the collection, for judging tracks.
@@ -168,14 +171,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         params = self._params()
         wanted = fleet.narrowed(params)
         keeps = bool(self.get_option("cache"))
-        key = f"{self.get_cache_key(path)}_{_fingerprint(params)}"
+        judged = {name: self.get_option(name) for name in ("as_of", "catalogue")}
+        key = f"{self.get_cache_key(path)}_{_fingerprint({**params, **judged})}"
         if keeps and cache:
             try:
                 return _unpacked(self._cache[key])
             except KeyError:
                 pass  # not there, too old, or in another form
         arm = arm_for(params, environment=os.environ)
-        catalogue = catalogue_at(datetime.now(UTC).date(), self.get_option("catalogue"))
+        catalogue = catalogue_at(day_in({**judged, "month": None}, datetime.now(UTC).date()), judged["catalogue"])
         found = fleet.machines(arm, wanted, fleet.scope_of(params, arm), catalogue)
         if keeps:
             # One text: a cache plugin that looks into every value would take longer than Azure.
@@ -241,7 +245,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
 
 def _fingerprint(params: Mapping[str, Any]) -> str:
     """Which machines, of whose subscription: what is kept for one question does not answer another. No secret in it."""
-    named = (*fleet.NARROWING_OPTIONS, "subscription_id", "cloud_environment", "client_id", "profile")
+    named = (
+        *fleet.NARROWING_OPTIONS,
+        "subscription_id",
+        "cloud_environment",
+        "client_id",
+        "profile",
+        "as_of",
+        "catalogue",
+    )
     text = json.dumps({name: params.get(name) for name in named}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

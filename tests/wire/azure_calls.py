@@ -61,6 +61,8 @@ class AzureCalls:
         :raises HotpatchError: it failed.
         """
         given = account(self.lab, **options)
+        if "resource_group" not in noun.SPEC.argument_spec:  # what is of a whole subscription
+            given.pop("resource_group", None)
         checked = ArgumentSpecValidator(
             noun.SPEC.argument_spec, mutually_exclusive=noun.SPEC.mutually_exclusive
         ).validate(given)

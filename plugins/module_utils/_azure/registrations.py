@@ -125,8 +125,8 @@ def working(arm: Arm, row: Row, wanted: Wanted) -> Job:
     if row.now in _STUCK:
         raise _stuck(row)
     if row.now != REGISTERING:
-        row.sent = True
         if wanted.check_mode:
+            row.sent = True
             row.now = REGISTERED if row.now == REGISTERED else REGISTERING
             return
         try:
@@ -134,13 +134,14 @@ def working(arm: Arm, row: Row, wanted: Wanted) -> Job:
             answer = arm.send(
                 "POST", f"{row.registration.path}/register", doing=doing, api_version=row.registration.version
             )
+            row.sent = True
             row.now = row.registration.state_in(answer.document)
         except WriteOutcomeUnknown:
             # Registering twice does no harm, but whether it was done is read, not guessed.
             row.now = _read(arm, row.registration)
             if not _on(row.now):
-                row.sent = False
                 raise
+            row.sent = True
     if wanted.check_mode or wanted.wait_seconds is None:
         return
     yield from _registered(arm, row, wanted)

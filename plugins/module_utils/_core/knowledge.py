@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput
@@ -24,8 +26,15 @@ def day_of(call: Call) -> date:
 
     :raises InvalidInput: ``as_of`` or ``month`` is malformed, or they contradict each other.
     """
-    month, as_of = call.params.get("month"), call.params.get("as_of")
-    today = call.now().date()
+    return day_in(call.params, call.now().date())
+
+
+def day_in(params: Mapping[str, Any], today: date) -> date:
+    """The same from options, for those that are no call.
+
+    :raises InvalidInput: ``as_of`` or ``month`` is malformed, or they contradict each other.
+    """
+    month, as_of = params.get("month"), params.get("as_of")
     if month:
         try:
             parse_month(month)

@@ -141,6 +141,13 @@ def test_tables_are_joined() -> None:
     assert [row["name"] for row in asked(by_name.format(right))] == ["web01"]
 
 
+def test_a_right_side_without_rows_has_its_columns_all_the_same() -> None:
+    right = "(profiles | where name == 'x' | project key = id, what = properties.product | extend more = 1)"
+    query = f"resources | extend key = id | join kind=leftouter {right} on key | project what, more, key1 | limit 1"
+    assert asked(query) == [{"what": None, "more": None, "key1": None}]
+    assert asked("resources | extend nothing = dynamic(null) | where isnull(nothing) | count") == [{"Count": 3}]
+
+
 def test_a_list_becomes_rows() -> None:
     found = asked("resources | where name == 'web01' | mv-expand disk = properties.disks | project size = disk.size")
     assert found == [{"size": 10}, {"size": 20}]

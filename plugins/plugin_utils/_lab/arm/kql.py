@@ -20,6 +20,8 @@ from typing import Any
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm.kql_syntax import Expression, Query, QueryError
 
 Row = dict[str, Any]
+#: Of a table that is empty.
+COLUMNS = ("id", "name", "type", "tenantId", "location", "resourceGroup", "subscriptionId", "properties", "tags")
 Tables = Callable[[str], Iterable[Row]]
 
 
@@ -144,7 +146,7 @@ class _Runner:
         by_key: dict[str, list[Row]] = {}
         for row in others:
             by_key.setdefault(_join_key(row, [right for _left, right in keys]), []).append(row)
-        columns = dict.fromkeys(name for row in others for name in row)
+        columns = dict.fromkeys(self._columns(inner))
         own = dict.fromkeys(name for row in rows for name in row)
         if kind == "innerunique":
             rows = list({_join_key(row, [left for left, _right in keys]): row for row in reversed(rows)}.values())[::-1]
@@ -161,6 +163,26 @@ class _Runner:
             left_out = [row for key, group in by_key.items() if key not in met for row in group]
             found += [{**dict.fromkeys(own), **_renamed(row, own)} for row in left_out]
         return found
+
+    def _columns(self, query: Query) -> list[str]:
+        """The columns of a query's answer, also where it has no rows."""
+        first = next(iter(self._tables(query.table)), None)
+        names = list(first if first is not None else COLUMNS)
+        for step in query.steps:
+            if step.name in ("project", "distinct"):
+                names = [name for name, _expression in step.given]
+            elif step.name == "summarize":
+                names = [name for part in reversed(step.given) for name, _expression in part]
+            elif step.name == "count":
+                names = ["Count"]
+            elif step.name == "project-away":
+                names = [name for name in names if name not in step.given]
+            elif step.name in ("extend", "mv-expand"):
+                names += [name for name, _expression in step.given if name not in names]
+            elif step.name == "join":
+                right = _renamed(dict.fromkeys(self._columns(step.given[1])), names)
+                names += list(right)
+        return names
 
     # Expressions
 

@@ -363,6 +363,9 @@ class _Reader:
             return ("truth", lower == "true")
         if not self.skip("("):
             return ("name", token.text)
+        if lower in ("dynamic", "bool", "int", "long") and self.skip("null"):
+            self.need(")")
+            return ("truth", None)
         if lower == "datetime" and self.token is not None and self.token.kind != "text":
             return ("call", "todatetime", [("text", self._until_bracket())])
         return ("call", lower, self._list(")"))
