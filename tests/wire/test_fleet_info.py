@@ -66,8 +66,15 @@ def ask(lab: RunningLab, query: str, **body: Any) -> tuple[int, dict[str, Any], 
 
 def test_machines_with_what_azure_did_on_them(calls: AzureCalls) -> None:
     """One world: an assessment and an installation through Azure show, a little later."""
-    calls(patch_assessment, name="web01", poll_interval=0.1)
-    calls(patch_installation, name="web01", poll_interval=0.1, reboot_setting="never", kb_include=["KB5072014"])
+    calls(patch_assessment, name="web01", poll_interval=0.1, as_of="2025-12-20")
+    calls(
+        patch_installation,
+        name="web01",
+        poll_interval=0.1,
+        reboot_setting="never",
+        kb_include=["KB5072014"],
+        as_of="2025-12-20",
+    )
     time.sleep(0.3)
     found = calls(fleet_info, include=["assessed_updates", "installed_updates"], as_of="2025-12-20")
     rows = {row["name"]: row for row in found["machines"]}
