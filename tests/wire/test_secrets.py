@@ -213,8 +213,11 @@ def principal(secret: str) -> dict[str, Any]:
 AT_LEAST = {"health_check": {"mode": "record"}}
 #: The same of modules that talk to Azure; the others are given a machine.
 AZURE_AT_LEAST: dict[str, dict[str, Any]] = {
+    "fleet_info": {},
     "maintenance_assignment": {"name": "web01", "configuration": "nothing", "state": "absent"},
     "maintenance_configuration": {"name": "nothing", "state": "absent"},
+    "preview_feature": {},
+    "resource_provider": {"namespaces": ["Microsoft.Compute"]},
 }
 
 CASES = [
@@ -281,10 +284,13 @@ def as_option(value: Any, folder: Path) -> Any:
 
 
 def azure_task_of(case: Case, front: str, lab: RunningLab, folder: Path) -> dict[str, Any]:
+    accepted = set(dict(options_of(action_of(case.module).SPEC.argument_spec)))
     options = {**account(lab), **as_option(dict(case.options), folder)}
     if "access_token" in case.options:
         del options["secret"]
-    paced = {"poll_interval"} & set(dict(options_of(action_of(case.module).SPEC.argument_spec)))
+    if "resource_group" not in accepted:  # what is of a whole subscription
+        del options["resource_group"]
+    paced = {"poll_interval"} & accepted
     options.update(dict.fromkeys(paced, 0.2))
     connection = "local" if front == "action" else "elsewhere"
     variables = {"ansible_connection": connection, "ansible_python_interpreter": sys.executable}
