@@ -34,7 +34,7 @@ def play(calls: AzureCalls) -> None:
     calls(make, name="monthly", reboot_setting="if_required", kb_exclude=["5072014"], tags={"ring": "1"})
     calls(make, name="baseline", patch_tuesday=-3, quarter_month=1, reboot_setting="always", **NEW)
     weekly = {"weeks": 1, "weekdays": ["saturday", "sunday"]}
-    ends = {"expiration": "2041-01-01 00:00", "duration": "1:30"}
+    ends: dict[str, Any] = {"expiration": "2041-01-01 00:00", "duration": "1:30"}
     calls(make, name="weekly", every=weekly, classifications=["definition", "updates"], **ends, **NEW)
     calls(make, name="daily", every={"days": 3}, kb_include=["5072014"], exclude_kbs_requiring_reboot=True, **NEW)
     calls(make, name="nobody", state="absent")

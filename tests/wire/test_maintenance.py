@@ -217,7 +217,7 @@ def test_a_dynamic_scope(azure_lab: RunningLab, calls: AzureCalls, where: dict[s
     calls(maintenance_configuration, name="dynamic", **SCHEDULE)
     azure_lab.mend_azure()
     scope = {**where, "tags": {"ring": ["1", "2"]}, "locations": ["West Europe"]}
-    given = {"configuration": "dynamic", "dynamic_scope": scope}
+    given: dict[str, Any] = {"configuration": "dynamic", "dynamic_scope": scope}
     predicted = calls(maintenance_assignment, check_mode=True, **given)
     assert writes(azure_lab) == []
     azure_lab.break_azure("answer_lost", action=f"{ASSIGNMENTS}/write", times=1)

@@ -252,7 +252,7 @@ def _window(call: Call, asked: Mapping[str, Any], now: Configuration | None) -> 
         if missing:
             raise InvalidInput(f"A new schedule needs {' and '.join(missing)}.")
     zone = asked.get("zone") or (known.zone if known else "")
-    recurrence: Recurrence = asked.get("recurrence") or (known.recurrence if known else None)
+    recurrence: Recurrence = known.recurrence if known and "recurrence" not in asked else asked["recurrence"]
     rules = rules_of(zone)
     moment = call.now().astimezone(UTC)
     today = moment.astimezone(rules).replace(tzinfo=None)

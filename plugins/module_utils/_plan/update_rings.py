@@ -44,10 +44,10 @@ def schedules_of(
         raise InvalidInput(f"The ring {twice[0]!r} is described twice.")
     members: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
     for server, facts in servers.items():
-        ring = str(facts.get("ring") or names[0])
-        if ring not in members:
-            raise InvalidInput(f"{server} is in the ring {ring!r}, and there are only {', '.join(names)}.")
-        members[ring].append((server, str(facts.get("machine") or server)))
+        own = str(facts.get("ring") or names[0])
+        if own not in members:
+            raise InvalidInput(f"{server} is in the ring {own!r}, and there are only {', '.join(names)}.")
+        members[own].append((server, str(facts.get("machine") or server)))
     found = []
     for ring in known:
         for month, (kind, months) in _MONTHS.items():
@@ -71,7 +71,7 @@ def schedules_of(
     return found
 
 
-def _ring(ring: Mapping[str, Any]) -> dict[str, Any]:
+def _ring(ring: Any) -> dict[str, Any]:
     if not isinstance(ring, Mapping) or not _NAME.fullmatch(str(ring.get("name", ""))):
         raise InvalidInput("A ring needs a name of letters, digits, hyphens, dots and underscores.")
     made = {"hotpatch_days": 2, "baseline_days": 4, **{key: value for key, value in ring.items() if value is not None}}
