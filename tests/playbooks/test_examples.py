@@ -154,6 +154,9 @@ def story(lab: LabProcess) -> list[dict[str, Any]]:
         play_of("vbs", "vbs01"),
         play_of("onboarding_report", "vbs01", role("assess", tasks_from="read_again.yml")),
         play_of("one_first", "vbs01"),
+        play_of("azure_installation", "web02"),
+        play_of("enrollment_scope", "web02", role("enroll")),
+        play_of("enrollment_report", "web02"),
     ]  # fmt: skip
 
 
