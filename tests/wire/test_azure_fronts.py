@@ -46,10 +46,22 @@ TASKS: list[tuple[str, str, dict[str, Any], bool]] = [
     ("install what is no hotpatch", "patch_installation", {"name": "{m}", "kb_include": ["KB5072033"]}, False),
     ("leave and pause", "enrollment", {"name": "{m}", "state": "absent", "opted_out": True}, False),
     ("leave", "enrollment", {"name": "{m}", "state": "absent"}, False),
+    ("see the features", "preview_feature", {"state": "gathered"}, False),
+    ("register what there is not", "resource_provider", {"namespaces": ["Microsoft.Nowhere"]}, False),
+    ("read the fleet", "fleet_info", {"kinds": ["vm"]}, False),
 ]
 #: What no two runs share, and what async adds.
 _DIFFERS = {
-    *("traffic", "correlation_id", "enrollment_date", "disenrollment_date", "invocation", "warnings", "exception"),
+    *(
+        "traffic",
+        "correlation_id",
+        "source",
+        "enrollment_date",
+        "disenrollment_date",
+        "invocation",
+        "warnings",
+        "exception",
+    ),
     *("ansible_job_id", "results_file", "started", "finished", "stdout", "stderr", "stdout_lines", "stderr_lines"),
     *("ansible_facts", "deprecations", "hotpatch_status"),
 }
@@ -72,6 +84,12 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         yield play(lab, folder)
 
 
+def account_for(noun: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Some are of a whole subscription."""
+    whole = noun in ("preview_feature", "resource_provider", "fleet_info")
+    return {name: value for name, value in options.items() if not (whole and name == "resource_group")}
+
+
 def play(lab: RunningLab, folder: Path) -> Played:
     options = account(lab, secret=None)
     del options["secret"]
@@ -85,7 +103,7 @@ def play(lab: RunningLab, folder: Path) -> Played:
             tasks.append(
                 {
                     "name": f"{front}: {name}",
-                    f"winops.hotpatch.{noun}": {**options, **own, **paced, **secret},
+                    f"winops.hotpatch.{noun}": {**account_for(noun, options), **own, **paced, **secret},
                     "environment": {} if secret else {"AZURE_SECRET": SECRET},
                     "check_mode": check,
                     "register": f"{front}_{number}",

@@ -51,9 +51,10 @@ class Registration:
 
         :raises BadAnswer: the answer does not say it.
         """
-        found = document if isinstance(document, Mapping) else {}
+        found: Mapping[str, Any] = document if isinstance(document, Mapping) else {}
         if self.kind == "preview feature":
-            found = found.get("properties") if isinstance(found.get("properties"), Mapping) else {}
+            inner = found.get("properties")
+            found = inner if isinstance(inner, Mapping) else {}
         state = found.get("state" if self.kind == "preview feature" else "registrationState")
         if not isinstance(state, str) or not state:
             raise BadAnswer(f"{self.name}: Azure's answer does not say how the {self.kind} stands.")

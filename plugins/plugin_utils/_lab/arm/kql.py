@@ -67,8 +67,9 @@ class _Runner:
     def _do_order(self, rows: list[Row], *orders: tuple[Expression, bool]) -> list[Row]:
         for expression, rises in reversed(orders):
             _no_dynamic(expression, "sort")
-            keyed = [(self._value(expression, row), row) for row in rows]
-            keyed.sort(key=cmp_to_key(lambda one, other: _compare_any(one[0], other[0])), reverse=not rises)
+            keyed: list[tuple[Any, Row]] = [(self._value(expression, row), row) for row in rows]
+            by_value = cmp_to_key(_compare_any)
+            keyed.sort(key=lambda pair: by_value(pair[0]), reverse=not rises)
             rows = [row for _key, row in keyed]
         return rows
 
@@ -334,9 +335,9 @@ def _order(left: Any, right: Any) -> int | None:
         if isinstance(left, bool) and isinstance(right, bool):
             return (left > right) - (left < right)
         return 0 if _as_text(left) == _as_text(right) else None
-    for kinds in ((int, float), (str,), (timedelta,)):
-        if isinstance(left, kinds) and isinstance(right, kinds):
-            return (left > right) - (left < right)
+    kinds: tuple[tuple[type, ...], ...] = ((int, float), (str,), (timedelta,))
+    if any(isinstance(left, kind) and isinstance(right, kind) for kind in kinds):
+        return int(left > right) - int(left < right)
     return None
 
 

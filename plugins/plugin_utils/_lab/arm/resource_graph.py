@@ -158,7 +158,7 @@ def _resources(azure: Azure) -> Iterator[dict[str, Any]]:
     for machine in azure.virtual_machines:
         document = virtual_machines.document(azure, machine, instance_view=True)
         view = document["properties"].pop("instanceView")
-        state = next((item for item in view["statuses"] if item["code"].startswith("PowerState/")), {})
+        state: dict[str, Any] = next((item for item in view["statuses"] if item["code"].startswith("PowerState/")), {})
         document["properties"]["extended"] = {
             "instanceView": {
                 **{key: view[key] for key in ("computerName", "osName", "osVersion", "hyperVGeneration")},
