@@ -216,6 +216,7 @@ AZURE_AT_LEAST: dict[str, dict[str, Any]] = {
     "fleet_info": {},
     "maintenance_assignment": {"name": "web01", "configuration": "nothing", "state": "absent"},
     "maintenance_configuration": {"name": "nothing", "state": "absent"},
+    "patch_installation": {**DAY, "name": "web01", "kb_include": ["KB5072014"], "wait_timeout": 60},
     "preview_feature": {},
     "resource_provider": {"namespaces": ["Microsoft.Compute"]},
 }
