@@ -98,6 +98,10 @@ def story(lab: LabProcess) -> list[dict[str, Any]]:
     azure = {
         "connection": "local",
         "vars": {
+            "azure_group": lab.azure["resource_group"],
+            "azure_subnet_id": f"/subscriptions/{lab.azure['subscription_id']}/resourceGroups/net"
+            "/providers/Microsoft.Network/virtualNetworks/v1/subnets/servers",
+            "vault_admin_password": "An-administrators-Passw0rd",
             "azure_subscription": lab.azure["subscription_id"],
             "arc_machine_ids": [
                 f"/subscriptions/{lab.azure['subscription_id']}/resourceGroups/{lab.azure['resource_group']}"
@@ -107,6 +111,7 @@ def story(lab: LabProcess) -> list[dict[str, Any]]:
         "module_defaults": {
             "winops.hotpatch.enrollment": {"poll_interval": 0.2},
             "winops.hotpatch.patch_settings": {"poll_interval": 0.2},
+            "winops.hotpatch.azure_vm": {"poll_interval": 0.2},
             "winops.hotpatch.preview_feature": {"poll_interval": 0.2},
             "winops.hotpatch.resource_provider": {"poll_interval": 0.2},
             "winops.hotpatch.patch_assessment": {"poll_interval": 0.2, "as_of": "2025-12-20"},
@@ -142,6 +147,7 @@ def story(lab: LabProcess) -> list[dict[str, Any]]:
         play_of("enrollment_info", "localhost", **azure),
         play_of("enrollment", "localhost", **azure),
         play_of("patch_settings", "localhost", **azure),
+        play_of("azure_vm", "localhost", **azure),
         play_of("patch_assessment", "localhost", **azure),
         play_of("patch_installation", "localhost", **azure),
         play_of("maintenance_configuration", "localhost", **azure),
@@ -247,6 +253,7 @@ CHANGING = {
     "Enroll many servers, and go on while Azure works on it": "localhost",
     "Pause hotpatches of a server that stays enrolled": "localhost",
     "Take a server out": "localhost",
+    "Make a server that has hotpatches from its start": "localhost",
     "Patch two days after Patch Tuesday, and never restart": "localhost",
     "Take servers over the baseline four times a year": "localhost",
     "Install what the antivirus needs on Saturdays and Sundays, too": "localhost",

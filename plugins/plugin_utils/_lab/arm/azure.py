@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm import (
     arc_machines,
     licence_profiles,
+    made_machines,
     maintenance,
     patch_operations,
     registrations,
@@ -58,6 +59,7 @@ TABLE = RouteTable(
         *arc_machines.ROUTES,
         *licence_profiles.ROUTES,
         *virtual_machines.ROUTES,
+        *made_machines.ROUTES,
         *patch_operations.ROUTES,
         *maintenance.ROUTES,
         *registrations.ROUTES,
@@ -87,6 +89,7 @@ class Azure:
         self.operations = Operations(timeline)
         self.licences = Licences(self)
         self.vm_settings = virtual_machines.VmSettings(self)
+        self.made: dict[str, made_machines.Made] = {}
         self.patching = patch_operations.Patching(self)
         self.maintenance = maintenance.Maintenance()
         self.registrations = registrations.Registrations(self)

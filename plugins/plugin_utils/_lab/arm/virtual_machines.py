@@ -49,7 +49,7 @@ _NEEDS_CHECKS = (
 )
 _SETTINGS_SECONDS = 120.0
 
-_WINDOWS = {
+WINDOWS = {
     "provisionVMAgent": bool,
     "enableAutomaticUpdates": bool,
     "timeZone": str,
@@ -65,7 +65,7 @@ _WINDOWS = {
 }
 _UPDATE = {
     "tags": content.TAGS,
-    "properties": {"osProfile": {"windowsConfiguration": _WINDOWS}},
+    "properties": {"osProfile": {"windowsConfiguration": WINDOWS}},
 }
 
 
@@ -93,6 +93,48 @@ def image(azure: Azure, machine: Machine) -> dict[str, str]:
         else:
             sku = f"{year}-datacenter" + ("-core" if spec.core else "")
     return {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": sku, "version": "latest"}
+
+
+def settings_after(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """A Windows configuration with what is wanted; what is not named stays."""
+    after = copy.deepcopy({**now, **{name: value for name, value in wanted.items() if name != "patchSettings"}})
+    given = wanted.get("patchSettings") or {}
+    settings = after["patchSettings"]
+    settings.update({name: value for name, value in given.items() if name != "automaticByPlatformSettings"})
+    if inner := given.get("automaticByPlatformSettings"):
+        settings["automaticByPlatformSettings"] = {**settings.get("automaticByPlatformSettings", {}), **inner}
+    return after
+
+
+def check_settings(sku: str, after: Mapping[str, Any]) -> None:
+    """
+    :raises ArmRefusal: the settings do not go together, or not with the image.
+    """
+    settings = after["patchSettings"]
+    platform = settings["patchMode"] == "AutomaticByPlatform"
+    own = settings.get("automaticByPlatformSettings") or {}
+    if settings["patchMode"] == "Manual" and after["enableAutomaticUpdates"]:
+        raise ArmRefusal(
+            400,
+            "InvalidParameter",
+            "The value 'Manual' of 'patchMode' needs 'enableAutomaticUpdates' to be set to false.",
+        )
+    if own and not platform:
+        raise ArmRefusal(
+            400, "InvalidParameter", "'automaticByPlatformSettings' needs 'patchMode' to be 'AutomaticByPlatform'."
+        )
+    if (platform or settings["assessmentMode"] == "AutomaticByPlatform") and not after["provisionVMAgent"]:
+        raise ArmRefusal(400, "InvalidParameter", "'AutomaticByPlatform' needs 'provisionVMAgent' to be true.")
+    if not settings["enableHotpatching"]:
+        return
+    if not (platform and after["provisionVMAgent"]):
+        raise ArmRefusal(400, "InvalidParameter", _NEEDS_PLATFORM)
+    if own.get("bypassPlatformSafetyChecksOnUserSchedule"):
+        raise ArmRefusal(400, "InvalidParameter", _NEEDS_CHECKS)
+    if sku.lower() not in HOTPATCH_IMAGES:
+        raise ArmRefusal(
+            400, "InvalidParameter", "The image of the virtual machine does not support 'enableHotpatching'."
+        )
 
 
 class VmSettings:
@@ -125,50 +167,19 @@ class VmSettings:
         :raises ArmRefusal: the settings do not go together.
         """
         now = self.of(machine)
-        after = copy.deepcopy({**now, **{name: value for name, value in wanted.items() if name != "patchSettings"}})
-        given = wanted.get("patchSettings") or {}
+        after = settings_after(now, wanted)
         settings = after["patchSettings"]
-        settings.update({name: value for name, value in given.items() if name != "automaticByPlatformSettings"})
-        if inner := given.get("automaticByPlatformSettings"):
-            settings["automaticByPlatformSettings"] = {**settings.get("automaticByPlatformSettings", {}), **inner}
-        self._check(machine, now, after)
-        self._known[machine.name] = after
-        self._changed[machine.name] = self._azure.timeline.seconds()
-        if settings["enableHotpatching"] != now["patchSettings"]["enableHotpatching"]:
-            on = settings["enableHotpatching"] is True
-            machine.licence.ask(enrolled=True if on else None, opted_out=not on)
-
-    def _check(self, machine: Machine, now: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         for name in ("provisionVMAgent", "enableAutomaticUpdates"):
             if after[name] != now[name]:
                 raise ArmRefusal(
                     409, "PropertyChangeNotAllowed", f"Changing property 'windowsConfiguration.{name}' is not allowed."
                 )
-        settings = after["patchSettings"]
-        platform = settings["patchMode"] == "AutomaticByPlatform"
-        own = settings.get("automaticByPlatformSettings") or {}
-        if settings["patchMode"] == "Manual" and after["enableAutomaticUpdates"]:
-            raise ArmRefusal(
-                400,
-                "InvalidParameter",
-                "The value 'Manual' of 'patchMode' needs 'enableAutomaticUpdates' to be set to false.",
-            )
-        if own and not platform:
-            raise ArmRefusal(
-                400, "InvalidParameter", "'automaticByPlatformSettings' needs 'patchMode' to be 'AutomaticByPlatform'."
-            )
-        if (platform or settings["assessmentMode"] == "AutomaticByPlatform") and not after["provisionVMAgent"]:
-            raise ArmRefusal(400, "InvalidParameter", "'AutomaticByPlatform' needs 'provisionVMAgent' to be true.")
-        if not settings["enableHotpatching"]:
-            return
-        if not (platform and after["provisionVMAgent"]):
-            raise ArmRefusal(400, "InvalidParameter", _NEEDS_PLATFORM)
-        if own.get("bypassPlatformSafetyChecksOnUserSchedule"):
-            raise ArmRefusal(400, "InvalidParameter", _NEEDS_CHECKS)
-        if image(self._azure, machine).get("sku", "").lower() not in HOTPATCH_IMAGES:
-            raise ArmRefusal(
-                400, "InvalidParameter", "The image of the virtual machine does not support 'enableHotpatching'."
-            )
+        check_settings(image(self._azure, machine).get("sku", ""), after)
+        self._known[machine.name] = after
+        self._changed[machine.name] = self._azure.timeline.seconds()
+        if settings["enableHotpatching"] != now["patchSettings"]["enableHotpatching"]:
+            on = settings["enableHotpatching"] is True
+            machine.licence.ask(enrolled=True if on else None, opted_out=not on)
 
     def configuration_state(self, machine: Machine) -> str:
         """Whether the agent has taken the last change over."""
@@ -276,12 +287,24 @@ def find(azure: Azure, request: ArmRequest) -> Machine:
     return found
 
 
+def made_key(request: ArmRequest) -> str:
+    """Under which a virtual machine that was made through ARM is kept."""
+    return f"{request.names['group']}/{request.names['vm']}".lower()
+
+
 def _get(azure: Azure, request: ArmRequest) -> ArmAnswer:
+    if (made := azure.made.get(made_key(request))) is not None:
+        return ArmAnswer(200, made.shown())
     view = request.query.get("$expand", "").lower() == "instanceview"
     return ArmAnswer(200, document(azure, find(azure, request), instance_view=view))
 
 
 def _update(azure: Azure, request: ArmRequest) -> ArmAnswer:
+    if (made := azure.made.get(made_key(request))) is not None:
+        content.check(request.body, _UPDATE)
+        wanted = ((request.body.get("properties") or {}).get("osProfile") or {}).get("windowsConfiguration") or {}
+        made.change(wanted)
+        return ArmAnswer(200, made.shown())
     machine = find(azure, request)
     content.check(request.body, _UPDATE)
     properties = request.body.get("properties") or {}
