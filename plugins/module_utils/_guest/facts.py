@@ -4,8 +4,8 @@
 # This file is private to the winops.hotpatch collection; it may change without notice.
 """Everything a decision needs to know of one server, in at most 13 requests, as plain JSON types.
 
-Seven classes are read over CIM, the rest (registry, Arc agent) by one command line in a cmd shell. What could not be read
-is None, with a note in words. Nothing is guessed, nothing is written.
+Seven classes are read over CIM, the rest (registry, Arc agent) by one command line in a cmd shell. What could not be
+read is None, with a note in words. Nothing is guessed, nothing is written.
 
 Sources: Microsoft Learn, Win32_DeviceGuard, Win32_QuickFixEngineering, hotpatch for Arc-enabled servers (2025-10-30).
 """

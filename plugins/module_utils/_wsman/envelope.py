@@ -36,10 +36,14 @@ SIGNAL_TERMINATE = f"{SHELL}/signal/terminate"
 # What Server 2012 and later accept by default (MaxEnvelopeSizekb 500); an older server cuts it to its own limit.
 MAX_ENVELOPE_SIZE = 512_000
 
-_OPEN = (
-    f'<s:Envelope xmlns:s="{SOAP}" xmlns:a="{ADDRESSING}" xmlns:w="{WSMAN}" xmlns:n="{ENUMERATION}" '
-    f'xmlns:p="{MICROSOFT}" xmlns:rsp="{SHELL}" xmlns:cim="{CIM_COMMON}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
-)
+# In every message, and only where a message has something of them: the bytes of a reading count.
+_ALWAYS = {"s": SOAP, "a": ADDRESSING, "w": WSMAN, "p": MICROSOFT}
+_WHERE_USED = {
+    "n": ENUMERATION,
+    "rsp": SHELL,
+    "cim": CIM_COMMON,
+    "xsi": "http://www.w3.org/2001/XMLSchema-instance",
+}
 
 
 @dataclass(frozen=True)
@@ -178,8 +182,10 @@ class Writer:
         wanted = "".join(
             f'<w:Option Name="{xml_text(name)}">{xml_text(value)}</w:Option>' for name, value in (options or {}).items()
         )
+        used = {prefix: uri for prefix, uri in _WHERE_USED.items() if f"<{prefix}:" in body or f" {prefix}:" in body}
+        declared = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in (_ALWAYS | used).items())
         text = (
-            f"{_OPEN}<s:Header>"
+            f"<s:Envelope{declared}><s:Header>"
             f"<a:To>{xml_text(self.to)}</a:To>"
             f'<w:ResourceURI s:mustUnderstand="true">{xml_text(resource_uri)}</w:ResourceURI>'
             f'<a:ReplyTo><a:Address s:mustUnderstand="true">{ADDRESSING}/role/anonymous</a:Address></a:ReplyTo>'

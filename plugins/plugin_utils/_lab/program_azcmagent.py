@@ -189,10 +189,11 @@ def _configuration(call: Call, path: str, known: Mapping[str, bool]) -> dict[str
         text = call.machine.disk.read(call.session.path(path), call.session.who).decode("utf-8-sig")
     except (DiskError, UnicodeDecodeError):
         raise AgentFailure(19, f"Configuration file {path} not found") from None
-    broken = (ValueError,) if yaml is None else (ValueError, yaml.YAMLError)
+    if yaml is None:
+        raise AgentFailure(19, "The lab needs PyYAML to read a configuration file; it comes with ansible-core")
     try:
-        document: Any = yaml.safe_load(text) if yaml is not None else json.loads(text)
-    except broken:
+        document: Any = yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError):
         raise AgentFailure(19, f"Configuration file {path} cannot be parsed") from None
     if not isinstance(document, dict):
         raise AgentFailure(19, f"Configuration file {path} holds no keys")
