@@ -1,28 +1,30 @@
 # Copyright (c) 2026, the winops.hotpatch contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which Azure account, which cloud, which machines; a module that is about no machines takes ``azure.account``."""
+"""Which Azure account, which cloud, which machines: a module about machines takes all three parts, any other two."""
 
 from __future__ import annotations
 
-_MACHINES = r"""
-  name:
-    description:
-      - One machine, by its name in O(resource_group) or by its whole resource id.
-      - Mutually exclusive with O(machines).
-    type: str
-  machines:
-    description:
-      - Several machines, by name in O(resource_group) or by whole resource id. They are one task, one login and one
-        share of what Azure allows; each succeeds or fails for itself.
-    type: list
-    elements: str
-  resource_group:
-    description: The resource group of the machines that are given by name.
-    type: str
+
+class ModuleDocFragment:
+    # What every module that talks to Azure is like.
+    DOCUMENTATION = r"""
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return what would change. Nothing but reads is sent to Azure.
+    support: full
+requirements:
+  - azure-identity, azure-mgmt-hybridcompute >= 9 (on the host that runs the work; meta/azure-requirements.txt)
+notes:
+  - On localhost and on hosts whose connection plugin is P(ansible.builtin.winrm#connection) or
+    P(ansible.builtin.psrp#connection) the work is done inside Ansible's worker on the controller, and shows its
+    progress. Elsewhere, and with C(become) or C(async), it is done as a module on the task's host.
+  - No resource provider is registered by itself, no licence profile is ever deleted, and the pay-as-you-go licence of
+    Windows Server is never touched.
 """
 
-_ACCOUNT = r"""
+    ACCOUNT = r"""
+options:
   auth_source:
     description:
       - Where the account comes from. Environment variable E(ANSIBLE_AZURE_AUTH_SOURCE).
@@ -98,26 +100,22 @@ _ACCOUNT = r"""
     description: Seconds that one answer of Azure may take.
     type: int
     default: 60
-attributes:
-  check_mode:
-    description: Can run in C(check_mode) and return what would change. Nothing but reads is sent to Azure.
-    support: full
-requirements:
-  - azure-identity, azure-mgmt-hybridcompute >= 9 (on the host that runs the work; meta/azure-requirements.txt)
-notes:
-  - On localhost and on hosts whose connection plugin is P(ansible.builtin.winrm#connection) or
-    P(ansible.builtin.psrp#connection) the work is done inside Ansible's worker on the controller, and shows its
-    progress. Elsewhere, and with C(become) or C(async), it is done as a module on the task's host.
-  - No resource provider is registered by itself, no licence profile is ever deleted, and the pay-as-you-go licence of
-    Windows Server is never touched.
 """
 
-
-class ModuleDocFragment:
-    DOCUMENTATION = f"options:{_MACHINES}{_ACCOUNT}"
-    ACCOUNT = f"options:{_ACCOUNT}"
-    # For an inventory plugin, which runs on the controller and changes nothing.
-    INVENTORY = (
-        f"options:{_ACCOUNT.partition('attributes:')[0]}requirements:\n"
-        "  - azure-core, azure-identity (for the Python of ansible-core; meta/azure-requirements.txt)\n"
-    )
+    MACHINES = r"""
+options:
+  name:
+    description:
+      - One machine, by its name in O(resource_group) or by its whole resource id.
+      - Mutually exclusive with O(machines).
+    type: str
+  machines:
+    description:
+      - Several machines, by name in O(resource_group) or by whole resource id. They are one task, one login and one
+        share of what Azure allows; each succeeds or fails for itself.
+    type: list
+    elements: str
+  resource_group:
+    description: The resource group of the machines that are given by name.
+    type: str
+"""

@@ -1,30 +1,9 @@
 # Copyright (c) 2026, the winops.hotpatch contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
 """Windows servers of Azure Arc and Azure as an inventory."""
 
 from __future__ import annotations
-
-import hashlib
-import json
-import os
-import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any
-
-from ansible.errors import AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure import fleet
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import arm_for
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure.credential_options import CREDENTIAL_OPTIONS
-from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge import catalogue_at, day_in
-from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.platform_kind import AZURE_VM
-from ansible_collections.winops.hotpatch.plugins.module_utils._errors import HotpatchError
 
 DOCUMENTATION = r"""
 name: fleet
@@ -44,9 +23,11 @@ description:
   - The file's name is C(fleet.yml), or ends with C(.fleet.yml) or C(hotpatch_fleet.yml) (or C(.yaml)).
 author: The winops.hotpatch contributors (@winops)
 extends_documentation_fragment:
-  - winops.hotpatch.azure.inventory
+  - winops.hotpatch.azure.account
   - ansible.builtin.constructed
   - ansible.builtin.inventory_cache
+requirements:
+  - azure-core, azure-identity (for the Python of ansible-core; meta/azure-requirements.txt)
 options:
   plugin:
     description: Says that this file is for this plugin.
@@ -129,6 +110,26 @@ cache_plugin: ansible.builtin.jsonfile
 cache_connection: ~/.cache/hotpatch-fleet
 cache_timeout: 900
 """
+
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure import fleet
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import arm_for
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.credential_options import CREDENTIAL_OPTIONS
+from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge import catalogue_at, day_in
+from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.platform_kind import AZURE_VM
+from ansible_collections.winops.hotpatch.plugins.module_utils._errors import HotpatchError
 
 _FILE = re.compile(r"(?:.*\.)?(?:hotpatch_)?fleet\.ya?ml", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,253}")

@@ -18,6 +18,7 @@ description:
     M(winops.hotpatch.patch_settings) for the switch.
 author: The winops.hotpatch contributors (@winops)
 extends_documentation_fragment:
+  - winops.hotpatch.azure
   - winops.hotpatch.azure.account
 options:
   name:

@@ -19,6 +19,8 @@ description:
 author: The winops.hotpatch contributors (@winops)
 extends_documentation_fragment:
   - winops.hotpatch.azure
+  - winops.hotpatch.azure.account
+  - winops.hotpatch.azure.machines
 options:
   state:
     description:

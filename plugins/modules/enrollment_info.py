@@ -15,6 +15,8 @@ description:
 author: The winops.hotpatch contributors (@winops)
 extends_documentation_fragment:
   - winops.hotpatch.azure
+  - winops.hotpatch.azure.account
+  - winops.hotpatch.azure.machines
 seealso:
   - module: winops.hotpatch.enrollment
 """

@@ -10,16 +10,18 @@ module: maintenance_assignment
 short_description: Assign servers to a schedule of Azure Update Manager, or take them off
 version_added: 0.2.0
 description:
-  - Assigns Arc machines and virtual machines to a maintenance configuration, one or many in one task; or a dynamic scope,
-    a filter by which Azure looks for the machines each time the window opens.
+  - Assigns Arc machines and virtual machines to a maintenance configuration, one or many in one task; or a dynamic
+    scope, a filter by which Azure looks for the machines each time the window opens.
   - A machine that is assigned already is left as it is, whatever name its assignment has. Other schedules of a machine
     are never touched.
-  - Before a virtual machine of Azure is assigned, its patch orchestration is looked at. A schedule needs customer managed
-    schedules there, and Azure refuses those together with hotpatching; such a machine is refused in words, and nothing is
-    sent for it. Arc machines need no such setting, and hotpatching and schedules go together.
+  - Before a virtual machine of Azure is assigned, its patch orchestration is looked at. A schedule needs customer
+    managed schedules there, and Azure refuses those together with hotpatching; such a machine is refused in words,
+    and nothing is sent for it. Arc machines need no such setting, and hotpatching and schedules go together.
 author: The winops.hotpatch contributors (@winops)
 extends_documentation_fragment:
   - winops.hotpatch.azure
+  - winops.hotpatch.azure.account
+  - winops.hotpatch.azure.machines
 options:
   kind:
     description: What a machine given by its bare name is, an Arc machine or a virtual machine of Azure.

@@ -19,6 +19,7 @@ description:
   - It warns of what takes servers off the hotpatch track, or restarts servers that need not restart.
 author: The winops.hotpatch contributors (@winops)
 extends_documentation_fragment:
+  - winops.hotpatch.azure
   - winops.hotpatch.azure.account
 options:
   name:
@@ -39,15 +40,16 @@ options:
     type: str
   start:
     description:
-      - Time of day of the window, such as V('22:00'), or first day and time, such as V('2027-01-14 22:00'), by the clock
-        of O(time_zone). In quotes, because YAML makes a number of some times.
-      - With the time of day alone, a new schedule begins with its next start, and one that is there keeps its first day.
+      - Time of day of the window, such as V('22:00'), or first day and time, such as V('2027-01-14 22:00'), by the
+        clock of O(time_zone). In quotes, because YAML makes a number of some times.
+      - With the time of day alone, a new schedule begins with its next start, and one that is there keeps its first
+        day.
       - Needed for a new one. A day in the past is refused, unless it is the one that is there.
     type: str
   time_zone:
     description:
-      - An IANA time zone such as V(Europe/Berlin), or one of Windows such as V(W. Europe Standard Time). Needed for a new
-        one.
+      - An IANA time zone such as V(Europe/Berlin), or one of Windows such as V(W. Europe Standard Time). Needed for a
+        new one.
     type: str
   duration:
     description:
@@ -57,14 +59,14 @@ options:
   patch_tuesday:
     description:
       - So many days after Patch Tuesday, the second Tuesday of the month, V(-6) to V(6).
-      - Microsoft publishes at 10 in the morning in Redmond, which is the evening in Europe and the next day in Asia. It is
-        warned of a window that may open before that.
+      - Microsoft publishes at 10 in the morning in Redmond, which is the evening in Europe and the next day in Asia.
+        It is warned of a window that may open before that.
       - A new schedule needs one of O(patch_tuesday), O(every) and O(recur_every), which exclude each other.
     type: int
   quarter_month:
     description:
-      - With O(patch_tuesday), only the first, second or third month of each quarter. V(1) is the planned baseline months
-        January, April, July and October; V(2) and V(3) are the hotpatch months.
+      - With O(patch_tuesday), only the first, second or third month of each quarter. V(1) is the planned baseline
+        months January, April, July and October; V(2) and V(3) are the hotpatch months.
     type: int
     choices: [1, 2, 3]
   every:

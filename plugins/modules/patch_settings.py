@@ -22,6 +22,8 @@ description:
 author: The winops.hotpatch contributors (@winops)
 extends_documentation_fragment:
   - winops.hotpatch.azure
+  - winops.hotpatch.azure.account
+  - winops.hotpatch.azure.machines
 options:
   kind:
     description: What a machine is that is given by its bare name. A resource id says so itself.

@@ -18,6 +18,7 @@ description:
   - A registration is never taken back.
 author: The winops.hotpatch contributors (@winops)
 extends_documentation_fragment:
+  - winops.hotpatch.azure
   - winops.hotpatch.azure.account
 options:
   namespace:
