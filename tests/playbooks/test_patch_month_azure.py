@@ -21,7 +21,7 @@ SERVERS: list[dict[str, Any]] = [
 
 def test_the_same_month_through_azure(start_lab: StartLab, tmp_path: Path) -> None:
     lab = start_lab(SERVERS, scale=1000)
-    settings = {
+    settings: dict[str, Any] = {
         "hotpatch_as_of": "2025-12-20",
         "hotpatch_month": "2025-12",
         "hotpatch_install_through": "azure",

@@ -36,7 +36,7 @@ def combined(guard: Mapping[str, Any], azure: Mapping[str, Any] | None) -> dict[
     result["changed"] = False
     if azure is None or azure.get("skipped"):
         return result
-    row = next(iter(azure.get("machines") or ()), {})
+    row: Mapping[str, Any] = next(iter(azure.get("machines") or ()), {})
     asked = let_through(guard)
     result["kbs_installed"] = _installed(row, asked)
     result["changed"] = bool(result["kbs_installed"])
