@@ -78,7 +78,11 @@ def test_what_the_inventory_says_wins_and_what_the_agent_said_comes_next() -> No
 
 
 def test_a_pause_enrolls_nobody_and_touches_nobody_unseen() -> None:
-    seen: list[dict[str, Any]] = [{"state": "enrolled"}, {"state": "not_enrolled"}, {"state": "unread", "error": {"msg": "403"}}]
+    seen: list[dict[str, Any]] = [
+        {"state": "enrolled"},
+        {"state": "not_enrolled"},
+        {"state": "unread", "error": {"msg": "403"}},
+    ]
     scope = scope_of([record("a"), record("b"), record("c")], Wish("paused"), seen)
     assert [(task["opted_out"], task["names"]) for task in scope["tasks"]] == [(True, ["a"])]
     assert {name: each["outcome"] for name, each in scope["left_alone"].items()} == {"b": "skipped", "c": "failed"}
