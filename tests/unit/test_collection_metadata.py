@@ -113,6 +113,21 @@ def test_every_action_plugin_has_a_module_of_its_name() -> None:
     assert set(ACTIONS) <= set(MODULES)
 
 
+@pytest.mark.parametrize(
+    ("row", "pattern"),
+    [
+        ("modules", "plugins/modules/[!_]*.py"),
+        ("roles", "roles/*"),
+        ("playbooks", "playbooks/*.yml"),
+        ("filters", "plugins/filter/[!_]*.py"),
+        ("inventory", "plugins/inventory/[!_]*.py"),
+    ],
+)
+def test_the_readme_names_all_that_is_in_the_collection(row: str, pattern: str) -> None:
+    (line,) = re.findall(rf"^\| {row} \| (`.*) \|$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert re.findall(r"`(\w+)`", line) == sorted(path.stem for path in ROOT.glob(pattern))
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_is_documented(module: str) -> None:
     found = documentation_of(module)
