@@ -12,7 +12,7 @@ from typing import Any
 from demo.lab_process import LabProcess
 from tests.playbooks.conftest import Played, StartLab, play
 
-ENROLL = Path(__file__).resolve().with_name("enroll_at_the_portal.yml")
+ENROLL = Path(__file__).resolve().parent / "tasks" / "enroll_at_the_portal.yml"
 BASELINE = {"level": "KB5066835"}
 #: Where servers are to be connected, and who may do it (see the lab's defaults).
 ARC = {
