@@ -96,7 +96,7 @@ PLANTED = {
     name: f"Planted+{name}/9=2&x"
     for name in (
         "web01", "now01", "wrong-login", "unused", "wrong-page", "sp", "wrong-sp", "token", "wrong-token",
-        "in-wrong-config", "certificate",
+        "in-wrong-config", "certificate", "vm",
     )
 }  # fmt: skip
 ARC_NAMES = [f"arc0{number}" for number in range(1, 10)]
@@ -213,6 +213,14 @@ def principal(secret: str) -> dict[str, Any]:
 AT_LEAST = {"health_check": {"mode": "record"}}
 #: The same of modules that talk to Azure; the others are given a machine.
 AZURE_AT_LEAST: dict[str, dict[str, Any]] = {
+    "azure_vm": {
+        "name": "webvm01",
+        "location": "westeurope",
+        "admin_username": "patchadmin",
+        "admin_password": Secret("vm"),
+        "subnet_id": f"/subscriptions/{PLACE['subscription_id']}/resourceGroups/rg-net/providers/Microsoft.Network/"
+        "virtualNetworks/vnet/subnets/servers",
+    },
     "fleet_info": {},
     "maintenance_assignment": {"name": "web01", "configuration": "nothing", "state": "absent"},
     "maintenance_configuration": {"name": "nothing", "state": "absent"},

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -75,16 +75,18 @@ class Row:
         if words not in self.notes:
             self.notes.append(words)
 
-    def judged(self, kb: str, title: str) -> Verdict:
-        """What the catalogue says of an update for this machine; only with a standing."""
-        assert self.where is not None  # noqa: S101  asked for with a standing only
-        return judge(kb or None, title, self.where, self.catalogue)
+    @property
+    def judged(self) -> Callable[[str, str], Verdict] | None:
+        """What the catalogue says of an update, by KB and title, for this machine; None without a standing."""
+        where = self.where
+        if where is None:
+            return None
+        return lambda kb, title: judge(kb or None, title, where, self.catalogue)
 
     def shown(self) -> dict[str, Any]:
         """What both nouns show of a run."""
         result = self.result or RunResult()
-        judge_ = self.judged if self.where is not None else None
-        patches = None if result.patches is None else [patch.as_dict(judge_) for patch in result.patches]
+        patches = None if result.patches is None else [patch.as_dict(self.judged) for patch in result.patches]
         return {
             "name": self.machine.name,
             "id": str(self.machine),

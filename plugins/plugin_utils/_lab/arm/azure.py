@@ -267,7 +267,7 @@ class Azure:
                     "method": request.method,
                     "url": f"{request.path}?{query}" if query else request.path,
                     "headers": headers,
-                    "body": request.body,
+                    "body": _without_passwords(request.body),
                 },
                 "response": {"status": answer.status, "headers": kept, "body": answer.document},
             }
@@ -356,6 +356,16 @@ class Azure:
                 "kinds": {kind: {"meaning": meaning, **dict(own)} for kind, (meaning, own) in ARM_FAULTS.items()},
             },
         )
+
+
+def _without_passwords(body: Any) -> Any:
+    """A body as a record may keep it: Azure shows no password of a machine to anybody again."""
+    if isinstance(body, Mapping):
+        return {
+            key: "(not kept)" if key.lower().endswith("password") else _without_passwords(item)
+            for key, item in body.items()
+        }
+    return [_without_passwords(item) for item in body] if isinstance(body, list) else body
 
 
 def _unavailable() -> ArmRefusal:
