@@ -18,6 +18,7 @@ from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Answer, Arm
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.packages import azure
+from ansible_collections.winops.hotpatch.plugins.module_utils._errors import NotSupported
 
 API_VERSION = "2024-07-10"
 
@@ -77,5 +78,5 @@ class FirstAnswer:
 class _NoCredential:
     """The SDK wants one to make policies that are not used: our own policy signs."""
 
-    def get_token(self, *scopes: str, **options: Any) -> Any:
-        raise NotImplementedError(scopes, options)
+    def get_token(self, *_scopes: str, **_options: Any) -> Any:
+        raise NotSupported("The SDK of Azure Arc asked for a token of its own, which the client's policy gives alone.")
