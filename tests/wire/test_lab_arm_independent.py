@@ -9,6 +9,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -31,8 +32,8 @@ def azure_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
 @pytest.fixture(scope="module")
 def sdk(azure_lab: RunningLab) -> Any:
     """Microsoft's client as its own documentation makes it, over TLS."""
-    identity = pytest.importorskip("azure.identity")
-    hybridcompute = pytest.importorskip("azure.mgmt.hybridcompute")
+    identity = import_module("azure.identity")
+    hybridcompute = import_module("azure.mgmt.hybridcompute")
     azure, ca_file = azure_lab.azure, str(azure_lab.ca_file)
     credential = identity.ClientSecretCredential(
         azure["tenant"], azure["client_id"], azure["secret"], authority=azure["login"],

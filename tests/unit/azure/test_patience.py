@@ -9,9 +9,6 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
-
-pytest.importorskip("azure.core")
-
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import (

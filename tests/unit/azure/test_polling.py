@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("azure.core")
-
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Answer
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import (
     OperationFailed,
