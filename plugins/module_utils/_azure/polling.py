@@ -14,7 +14,7 @@ A wait is a generator: it yields the seconds until the next look, and whoever ru
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Answer, Arm
@@ -30,6 +30,8 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._errors import Bad
 STATUS = "azure-asyncoperation"
 LOCATION = "location"
 _DEFAULT_SECONDS = 15.0
+#: An answer that says "at once" (Retry-After: 0) is not taken for leave to ask without a pause.
+_SHORTEST_SECONDS = 1.0
 _LONGEST_SECONDS = 300.0
 _GOOD = ("succeeded",)
 _BAD = ("failed", "canceled", "cancelled")
@@ -96,7 +98,7 @@ def follow(
     """
     wait = operation.first_look
     while True:
-        pause = interval if interval is not None else min(wait or _DEFAULT_SECONDS, _LONGEST_SECONDS)
+        pause = interval if interval is not None else _pause(wait)
         if deadline is not None and arm.monotonic() + pause > deadline:
             error = OperationUnfinished(
                 f"{doing}: accepted, and not at its end in the time given; Azure goes on with it.",
@@ -116,6 +118,12 @@ def follow(
         if _is_over(operation, answer, doing):
             return answer.document
         wait = retry_after(answer.headers)
+        if operation.via == LOCATION:  # such an answer may name the address of the next look
+            operation = replace(operation, address=answer.headers.get("Location") or operation.address)
+
+
+def _pause(asked: float | None) -> float:
+    return _DEFAULT_SECONDS if asked is None else min(max(asked, _SHORTEST_SECONDS), _LONGEST_SECONDS)
 
 
 def _is_over(operation: Operation, answer: Answer, doing: str) -> bool:

@@ -63,6 +63,18 @@ def test_a_location_until_it_answers_something_else_than_202() -> None:
     assert followed(fake, Operation(LOCATION, WHERE)) == ({"rebootPending": False}, [15.0, 10.0])
 
 
+def test_a_location_that_moves() -> None:
+    moved = f"{ADDRESS}/results/2"
+    fake = FakeArm(FakeResponse(202, None, {"Location": moved}), FakeResponse(202, None), FakeResponse(200, {}))
+    followed(fake, Operation(LOCATION, WHERE))
+    assert [request.url for request in fake.seen] == [WHERE, moved, moved]
+
+
+def test_at_once_is_no_leave_to_ask_without_a_pause() -> None:
+    fake = FakeArm(FakeResponse(202, None, {"Retry-After": "0"}), FakeResponse(200, {}))
+    assert followed(fake, Operation(LOCATION, WHERE, 0.0))[1] == [1.0, 1.0]
+
+
 @pytest.mark.parametrize("status", ["Failed", "Canceled"])
 def test_an_operation_that_ends_badly(status: str) -> None:
     document = {"status": status, "error": {"code": "OperatingSystemNotSupported", "message": "Not this one."}}
