@@ -168,6 +168,7 @@ def working(compute: HybridCompute, row: Row, wanted: Wanted, known: Mapping[str
             known = None
             continue
         yield from _final(compute, row, wanted)
+        _check_taken(row, wanted, location)
         return
     raise Conflict(f"{row.machine.name}: it was changed by somebody else again and again.")
 
@@ -235,6 +236,19 @@ def _final(compute: HybridCompute, row: Row, wanted: Wanted) -> Job:
         raise OperationFailed(
             f"{row.machine.name}: Azure says that the enrollment failed{f': {now.error}' if now.error else ''}.",
             hint="Remove the cause, then run it again: the state is read anew.",
+        )
+
+
+def _check_taken(row: Row, wanted: Wanted, location: str) -> None:
+    """Azure's word that it is done is no proof: the machine must stand as wanted."""
+    now = row.now or Enrollment()
+    left = plan_enrollment(now, wanted.state, wanted.opted_out, location).changes if row.sent and now.is_final else ()
+    if left:
+        raise OperationFailed(
+            f"{row.machine.name}: Azure took the change ({', '.join(row.sent)}), and the machine does not show it "
+            f"(it is {now.state}, hotpatch status {now.switch_status}).",
+            code="not_taken",
+            hint="Run it again in some minutes: the machine is read anew, and only what is missing is sent.",
         )
 
 

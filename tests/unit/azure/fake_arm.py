@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure import arm as arm_module
@@ -20,7 +20,7 @@ PATH = "/subscriptions/s/resourceGroups/g/providers/Microsoft.HybridCompute/mach
 
 
 class FakeResponse:
-    """As much of a response of azure-core as our code touches."""
+    """As much of a response of azure-core as our code and the SDK touch."""
 
     def __init__(self, status: int, document: Any = None, headers: dict[str, str] | None = None) -> None:
         self.status_code = status
@@ -30,6 +30,12 @@ class FakeResponse:
 
     def read(self) -> bytes:
         return self.content
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        return iter((self.content,))
+
+    def json(self) -> Any:
+        return json.loads(self.read())
 
     def text(self) -> str:
         return self.content.decode()
