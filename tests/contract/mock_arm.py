@@ -76,13 +76,11 @@ def running_mock_arm(contract: Path) -> Iterator[MockArm]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = ["node", "mock_arm.js", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=contract, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("mock ARM"), "azure-contract's stand-in did not start"
-        yield MockArm(f"http://127.0.0.1:{port}")
-    finally:
-        process.terminate()
-        process.wait(20)
-        if process.stdout:
-            process.stdout.close()
+    with subprocess.Popen(command, cwd=contract, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("mock ARM"), "azure-contract's stand-in did not start"
+            yield MockArm(f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()
+            process.wait(20)

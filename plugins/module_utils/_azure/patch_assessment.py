@@ -22,6 +22,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors 
     WriteOutcomeUnknown,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.many import Job
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_records import ASSESSMENTS, PatchRecords
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_runs import (
     Row as RunRow,
 )
@@ -34,7 +35,6 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_runs 
     read_machine,
     with_patches,
 )
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patching import ASSESSMENTS
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.polling import (
     PollAddressLost,
     follow,
@@ -75,17 +75,19 @@ class Row(RunRow):
         }
 
 
-def working(arm: Arm, row: Row, asked: Asked) -> Job:
+def working(arm: Arm, records: PatchRecords, row: Row, asked: Asked) -> Job:
     """The work on one machine.
 
     :raises HotpatchError: there is no assessment to show.
     """
     read_machine(arm, row)
     if row.operation is None:
-        before = graph_says(arm, row, ASSESSMENTS) if asked.fresh_seconds or asked.check_mode else None
+        before = None
+        if asked.fresh_seconds or asked.check_mode:
+            before = yield from graph_says(arm, records, row, ASSESSMENTS)
         if before is not None and (asked.check_mode or _is_fresh(before, asked)):
             row.result, row.reused = before, True
-            yield from with_patches(arm, row, ASSESSMENTS, 0.0)
+            yield from with_patches(records, row, ASSESSMENTS, 0.0)
         if row.reused or asked.check_mode:
             if not row.reused:
                 row.note("Check mode: no assessment was asked for, and there is none to show.")
@@ -96,10 +98,10 @@ def working(arm: Arm, row: Row, asked: Asked) -> Job:
         return
     if asked.wait_seconds is None:
         return
-    yield from _followed(arm, row, asked)
+    yield from _followed(arm, records, row, asked)
     if row.result is not None:
         check_end(row, row.result)
-        yield from with_patches(arm, row, ASSESSMENTS, asked.poll_seconds)
+        yield from with_patches(records, row, ASSESSMENTS, asked.poll_seconds)
 
 
 def _is_fresh(result: RunResult, asked: Asked) -> bool:
@@ -127,7 +129,7 @@ def _begin(arm: Arm, row: Row, asked: Asked) -> Job:
         return
 
 
-def _followed(arm: Arm, row: Row, asked: Asked) -> Job:
+def _followed(arm: Arm, records: PatchRecords, row: Row, asked: Asked) -> Job:
     if row.operation is None:
         return
     deadline = arm.monotonic() + float(asked.wait_seconds or 0)
@@ -136,14 +138,14 @@ def _followed(arm: Arm, row: Row, asked: Asked) -> Job:
         row.result = read_assessment(document if isinstance(document, dict) else {})
     except PollAddressLost as error:
         row.note(error.message)
-        yield from _seen_elsewhere(arm, row, asked, deadline)
+        yield from _seen_elsewhere(arm, records, row, asked, deadline)
     row.operation = None
 
 
-def _seen_elsewhere(arm: Arm, row: Row, asked: Asked, deadline: float) -> Job:
+def _seen_elsewhere(arm: Arm, records: PatchRecords, row: Row, asked: Asked, deadline: float) -> Job:
     """The operation's address is gone: the machine's own record tells how it ended."""
     while True:
-        found = last_run(arm, row, ASSESSMENTS)
+        found = yield from last_run(arm, records, row, ASSESSMENTS)
         if found is not None and found.is_over and is_ours(row, found, None):
             row.result = found
             return

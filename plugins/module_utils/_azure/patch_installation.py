@@ -24,6 +24,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors 
     WriteOutcomeUnknown,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.many import Job
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_records import INSTALLATIONS, PatchRecords
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_runs import (
     Row as RunRow,
 )
@@ -37,7 +38,6 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_runs 
     read_machine,
     with_patches,
 )
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patching import INSTALLATIONS
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.polling import (
     PollAddressLost,
     follow,
@@ -102,7 +102,7 @@ class Row(RunRow):
         }
 
 
-def working(arm: Arm, row: Row, asked: Asked) -> Job:
+def working(arm: Arm, records: PatchRecords, row: Row, asked: Asked) -> Job:
     """The work on one machine.
 
     :raises HotpatchError: it was refused, it failed, or it is not known what became of it; ``row`` has all there is.
@@ -114,7 +114,7 @@ def working(arm: Arm, row: Row, asked: Asked) -> Job:
         if _nothing_to_do(row, asked.request):
             return
         check_contact(row)
-        row.before = graph_says(arm, row, INSTALLATIONS)
+        row.before = yield from graph_says(arm, records, row, INSTALLATIONS)
         if is_running(row.before, asked.now()):
             raise Busy(
                 f"{row.machine.name}: Azure shows an installation that is under way; nothing was sent.",
@@ -124,12 +124,12 @@ def working(arm: Arm, row: Row, asked: Asked) -> Job:
         if asked.check_mode:
             row.planned = True
             return
-        yield from _begin(arm, row, asked, asked.request)
+        yield from _begin(arm, records, row, asked, asked.request)
     if asked.wait_seconds is None or asked.check_mode:
         return
-    yield from _followed(arm, row, asked)
+    yield from _followed(arm, records, row, asked)
     if row.result is not None:
-        yield from with_patches(arm, row, INSTALLATIONS, asked.poll_seconds)
+        yield from with_patches(records, row, INSTALLATIONS, asked.poll_seconds)
         _judge_end(row, row.result)
 
 
@@ -153,13 +153,13 @@ def _nothing_to_do(row: Row, request: Request) -> bool:
     return True
 
 
-def _begin(arm: Arm, row: Row, asked: Asked, request: Request) -> Job:
+def _begin(arm: Arm, records: PatchRecords, row: Row, asked: Asked, request: Request) -> Job:
     row.sent, row.sent_at = True, asked.now()
     try:
         answer = patching.begin_installation(arm, row.machine, request.body())
     except WriteOutcomeUnknown as error:
         row.note(error.message)
-        yield from _look_for_it(arm, row, asked, error)
+        yield from _look_for_it(arm, records, row, asked, error)
         return
     except HotpatchError:
         # Refused, so nothing was started. Whatever else ends the task leaves it as sent: then nobody knows.
@@ -170,11 +170,11 @@ def _begin(arm: Arm, row: Row, asked: Asked, request: Request) -> Job:
         row.result = read_installation(answer.document)
 
 
-def _look_for_it(arm: Arm, row: Row, asked: Asked, error: WriteOutcomeUnknown) -> Job:
+def _look_for_it(arm: Arm, records: PatchRecords, row: Row, asked: Asked, error: WriteOutcomeUnknown) -> Job:
     """The answer was lost: is there a run that was not there before?"""
     for _look in range(_LOOKS):
         yield asked.poll_seconds
-        found = graph_says(arm, row, INSTALLATIONS)
+        found = yield from graph_says(arm, records, row, INSTALLATIONS)
         if found is not None and is_ours(row, found, row.before):
             row.note("Its answer was lost, and Azure shows the run: it is followed by the machine's own record.")
             row.by_record = True
@@ -190,7 +190,7 @@ def _look_for_it(arm: Arm, row: Row, asked: Asked, error: WriteOutcomeUnknown) -
     raise unknown from None
 
 
-def _followed(arm: Arm, row: Row, asked: Asked) -> Job:
+def _followed(arm: Arm, records: PatchRecords, row: Row, asked: Asked) -> Job:
     deadline = arm.monotonic() + float(asked.wait_seconds or 0)
     if row.operation is not None:
         try:
@@ -207,7 +207,7 @@ def _followed(arm: Arm, row: Row, asked: Asked) -> Job:
     if not row.by_record:
         return
     while True:
-        found = last_run(arm, row, INSTALLATIONS)
+        found = yield from last_run(arm, records, row, INSTALLATIONS)
         if found is not None and is_ours(row, found, row.before):
             row.result = found
             if found.is_over:

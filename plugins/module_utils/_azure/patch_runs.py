@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure import patc
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Arm
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import ArmError, OperationFailed
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.many import Job
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patching import ASSESSMENTS
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_records import ASSESSMENTS, PatchRecords
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.polling import Operation
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.resource_ids import ResourceId
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import BadAnswer, InvalidInput, Refused
@@ -39,6 +39,9 @@ _FIRST_LOOK_SECONDS = 0.5
 _SKEW_SECONDS = 120.0
 #: An installation that Azure shows as running for longer than this has lost its end.
 _STALE_SECONDS = 12 * 3600.0
+
+#: A job's part that tells a run; it yields as a job does.
+Seen = Generator[float, None, RunResult | None]
 
 
 @dataclass
@@ -139,7 +142,7 @@ def check_contact(row: Row) -> None:
         raise Refused(f"{name}: the VM is {power[0]}. Nothing was sent.", code="vm_not_running", hint="Start it first.")
 
 
-def last_run(arm: Arm, row: Row, table: str) -> RunResult | None:
+def last_run(arm: Arm, records: PatchRecords, row: Row, table: str) -> Seen:
     """The last run that Azure shows: a VM's from its instance view, an Arc machine's from Resource Graph.
 
     The value is None when there is none, or none is shown yet.
@@ -151,14 +154,14 @@ def last_run(arm: Arm, row: Row, table: str) -> RunResult | None:
         name = "availablePatchSummary" if table == ASSESSMENTS else "lastPatchInstallationSummary"
         summary = _inner(document, "properties", "instanceView", "patchStatus").get(name)
         return read(summary) if isinstance(summary, Mapping) else None
-    found = patching.summaries(arm, row.machine, table)
+    found = yield from records.runs(row.machine, table)
     return read(found[0]) if found else None
 
 
-def graph_says(arm: Arm, row: Row, table: str) -> RunResult | None:
+def graph_says(arm: Arm, records: PatchRecords, row: Row, table: str) -> Seen:
     """The same, where not knowing is no error: whoever may assess or install need not be allowed to query."""
     try:
-        return last_run(arm, row, table)
+        return (yield from last_run(arm, records, row, table))
     except (ArmError, BadAnswer) as error:
         row.note(f"Past runs cannot be read: {error.message}")
         return None
@@ -184,19 +187,19 @@ def is_running(result: RunResult | None, now: datetime) -> bool:
     return result.started is None or (now - result.started.astimezone(UTC)).total_seconds() < _STALE_SECONDS
 
 
-def with_patches(arm: Arm, row: Row, table: str, poll_seconds: float) -> Job:
+def with_patches(records: PatchRecords, row: Row, table: str, poll_seconds: float) -> Job:
     """Complete a result that names no patches (an Arc machine's, or an instance view's) from Resource Graph."""
     result = row.result
     if result is None or result.patches is not None or not result.is_over or result.activity is None:
         return
     try:
         for look in range(GRAPH_LOOKS):
-            known = patching.summaries(arm, row.machine, table)
+            known = yield from records.runs(row.machine, table)
             key = "assessmentActivityId" if table == ASSESSMENTS else "installationActivityId"
             mine = [item for item in known if result.activity in (item.get(key), item.get("name"))]
             if mine and str(mine[0].get("status")) not in ("InProgress", "NotStarted"):
-                found = read_patches(patching.patches(arm, row.machine, table, result.activity))
-                row.result = replace(result, patches=found)
+                patches = yield from records.patches(row.machine, table, result.activity)
+                row.result = replace(result, patches=read_patches(patches))
                 return
             if look + 1 < GRAPH_LOOKS:
                 yield poll_seconds

@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the winops.hotpatch collection; it may change without notice.
-"""Requests about the patches of Arc machines and Azure VMs, in ARM's wire form, and what Azure keeps of past runs.
+"""Requests about the patches of Arc machines and Azure VMs, in ARM's wire form.
 
 Both kinds have the same operations under other addresses. A run is read back from the VM's instance view; for an Arc
-machine, and for the patches of either, from Resource Graph (tables ``patchassessmentresources``, kept 7 days, and
-``patchinstallationresources``, kept 30 days), which is minutes behind: it may confirm a run, never exclude one.
+machine, and for the patches of either, from Resource Graph (:mod:`patch_records`).
 """
 
 from __future__ import annotations
@@ -21,9 +20,6 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure.resource_id
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import BadAnswer
 
 COMPUTE_VERSION = "2024-07-01"
-GRAPH_VERSION = "2022-10-01"
-ASSESSMENTS, INSTALLATIONS = "patchassessmentresources", "patchinstallationresources"
-_RESULTS = {ASSESSMENTS: "patchassessmentresults", INSTALLATIONS: "patchinstallationresults"}
 _SCALE_SET = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Compute/virtualMachineScaleSets/[\w.-]+",
     re.IGNORECASE,
@@ -85,41 +81,3 @@ def orchestration(arm: Arm, scale_set: str) -> str | None:
     properties = document.get("properties") if isinstance(document, Mapping) else None
     mode = properties.get("orchestrationMode") if isinstance(properties, Mapping) else None
     return mode if isinstance(mode, str) else None
-
-
-def summaries(arm: Arm, machine: ResourceId, table: str) -> list[dict[str, Any]]:
-    """What Resource Graph keeps of the runs of a machine: the properties of each, the last one first."""
-    rows = _graph(arm, machine, table, f"{machine.kind}/{_RESULTS[table]}", f"{machine}/{_RESULTS[table]}/")
-    found = [row["properties"] | {"name": row.get("name")} for row in rows if isinstance(row.get("properties"), dict)]
-    return sorted(found, key=lambda item: str(item.get("startDateTime") or ""), reverse=True)
-
-
-def patches(arm: Arm, machine: ResourceId, table: str, activity: str) -> list[dict[str, Any]]:
-    """The patches of one run, as Resource Graph keeps them."""
-    kind = f"{machine.kind}/{_RESULTS[table]}/softwarepatches"
-    run = "latest" if table == ASSESSMENTS else activity
-    rows = _graph(arm, machine, table, kind, f"{machine}/{_RESULTS[table]}/{run}/softwarepatches/")
-    return [row["properties"] for row in rows if isinstance(row.get("properties"), dict)]
-
-
-def _graph(arm: Arm, machine: ResourceId, table: str, kind: str, below: str) -> list[dict[str, Any]]:
-    # The names were checked (resource_ids.checked): none of them can end the quotes.
-    query = f"{table} | where type =~ '{kind}' | where id startswith '{below}' | project id, name, properties"
-    doing = f"asking Resource Graph about {machine.name}"
-    rows: list[dict[str, Any]] = []
-    token: str | None = None
-    for _page in range(100):
-        options = {"resultFormat": "objectArray", **({"$skipToken": token} if token else {})}
-        document = arm.send(
-            "POST", "/providers/Microsoft.ResourceGraph/resources", doing=doing, api_version=GRAPH_VERSION,
-            body={"subscriptions": [machine.subscription], "query": query, "options": options},
-            reads_only=True, bucket="graph",
-        ).document  # fmt: skip
-        data = document.get("data") if isinstance(document, Mapping) else None
-        if not isinstance(data, list):
-            raise BadAnswer(f"{doing}: the answer holds no rows.")
-        rows += [row for row in data if isinstance(row, dict)]
-        token = document.get("$skipToken")
-        if not isinstance(token, str) or not token:
-            return rows
-    raise BadAnswer(f"{doing}: the list does not end.")

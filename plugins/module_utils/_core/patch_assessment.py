@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure import patch_assessment as azure
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_records import PatchRecords
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_runs import operations_given
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.azure_rows import (
     KIND_OPTIONS,
@@ -55,6 +56,7 @@ def run(call: Call) -> dict[str, Any]:
     arm = arm_of(call)
     targets = machines_of(call, arm)
     rows = {name: azure.Row(machine, catalogue, "the assessment") for name, machine in targets.items()}
+    records = PatchRecords(arm, many=len(rows) > 1)
     operations_given(params["operation"], rows)
     asked = azure.Asked(
         fresh_seconds=params["maximum_age"] * 60.0,
@@ -70,7 +72,7 @@ def run(call: Call) -> dict[str, Any]:
 
     ended = run_rows(
         call,
-        {name: azure.working(arm, row, asked) for name, row in rows.items()},
+        {name: azure.working(arm, records, row, asked) for name, row in rows.items()},
         so_far=lambda: f"{sum(1 for row in rows.values() if row.result is not None)} with a result",
         under_way=under_way,
     )

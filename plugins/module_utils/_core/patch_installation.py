@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure import patch_installation as azure
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_records import PatchRecords
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_runs import operations_given
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.azure_rows import (
     KIND_OPTIONS,
@@ -73,6 +74,7 @@ def run(call: Call) -> dict[str, Any]:
     arm = arm_of(call)
     targets = machines_of(call, arm)
     rows = {name: azure.Row(machine, catalogue, "the installation") for name, machine in targets.items()}
+    records = PatchRecords(arm, many=len(rows) > 1)
     operations_given(params["operation"], rows)
     request = None if all(row.attached for row in rows.values()) else request_of(params)
     asked = azure.Asked(
@@ -92,7 +94,7 @@ def run(call: Call) -> dict[str, Any]:
 
     ended = run_rows(
         call,
-        {name: azure.working(arm, row, asked) for name, row in rows.items()},
+        {name: azure.working(arm, records, row, asked) for name, row in rows.items()},
         so_far=lambda: f"{sum(1 for row in rows.values() if row.sent)} sent",
         under_way=under_way,
     )

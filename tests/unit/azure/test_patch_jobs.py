@@ -16,6 +16,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors 
     OperationUnfinished,
     WriteOutcomeUnknown,
 )
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_records import PatchRecords
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_runs import operations_given
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.resource_ids import ARC_MACHINE, ResourceId
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import Busy, HotpatchError, InvalidInput
@@ -52,8 +53,10 @@ def machine() -> FakeResponse:
     )
 
 
-def rows(*properties: dict[str, Any]) -> FakeResponse:
-    return FakeResponse(200, {"data": [{"id": "x", "name": "n", "properties": item} for item in properties]})
+def rows(*properties: dict[str, Any], below: str = "patchinstallationresults") -> FakeResponse:
+    """What Resource Graph answers; it writes ids in another case than they were asked for."""
+    place = f"{MACHINE}/{below}".upper()
+    return FakeResponse(200, {"data": [{"id": f"{place}/N", "name": "n", "properties": item} for item in properties]})
 
 
 def run(activity: str, status: str = "Succeeded", minutes: float = 1.0, **more: Any) -> dict[str, Any]:
@@ -80,7 +83,7 @@ def installing(
     row = row or patch_installation.Row(MACHINE, CATALOGUE, "the installation")
     asked = patch_installation.Asked(REQUEST, wait, 5.0, lambda: START)
     try:
-        drive(fake, patch_installation.working(fake.arm, row, asked))
+        drive(fake, patch_installation.working(fake.arm, PatchRecords(fake.arm, many=False), row, asked))
     except HotpatchError as problem:
         problem.details["row"] = row
         raise
@@ -91,6 +94,8 @@ def posts(fake: FakeArm, last: str) -> int:
     return sum(1 for request in fake.seen if request.method == "POST" and f"/{last}?" in request.url)
 
 
+OURS = "patchinstallationresults/ours/softwarepatches"
+LATEST = "patchassessmentresults/latest/softwarepatches"
 LOST = [error(503, "ServerTimeout"), ConnectionResetError("gone"), error(500, "InternalServerError")]
 
 
@@ -100,7 +105,7 @@ def test_a_lost_answer_is_looked_up_in_resource_graph(lost: Any) -> None:
     older = run("older", minutes=-30)
     fake = FakeArm(
         machine(), rows(), lost, rows(), rows(older), rows(older, run("ours", "InProgress")), rows(run("ours")),
-        rows(run("ours")), rows({"patchName": "p", "kbId": "5072014", "installationState": "Installed"}),
+        rows(run("ours")), rows({"patchName": "p", "kbId": "5072014", "installationState": "Installed"}, below=OURS),
     )  # fmt: skip
     row = installing(fake)
     assert (row.state, row.changed, row.result.activity if row.result else "") == ("succeeded", True, "ours")
@@ -187,10 +192,14 @@ def test_a_whole_that_failed_says_why() -> None:
     assert not caught.value.details["row"].changed
 
 
+def assessed(*properties: dict[str, Any]) -> FakeResponse:
+    return rows(*properties, below="patchassessmentresults")
+
+
 def assessing(fake: FakeArm, *, fresh: float = 0.0) -> patch_assessment.Row:
     row = patch_assessment.Row(MACHINE, CATALOGUE, "the assessment")
     asked = patch_assessment.Asked(fresh, 600.0, 5.0, lambda: START)
-    drive(fake, patch_assessment.working(fake.arm, row, asked))
+    drive(fake, patch_assessment.working(fake.arm, PatchRecords(fake.arm, many=False), row, asked))
     return row
 
 
@@ -198,7 +207,7 @@ def test_an_assessment_is_asked_for_again_when_its_answer_is_lost() -> None:
     conflict = error(409, "Conflict", "Another assessment is in progress.")
     fake = FakeArm(
         machine(), error(503, "ServerTimeout"), conflict, accepted(), FakeResponse(200, run("a")), rows(),
-        rows(run("a")), rows(),
+        assessed(run("a")), rows(),
     )  # fmt: skip
     row = assessing(fake)
     assert (row.state, row.changed, posts(fake, "assessPatches")) == ("succeeded", False, 3)
@@ -212,14 +221,14 @@ def test_how_old_an_assessment_may_be(status: str, minutes: int, is_taken: bool)
     finished = f"{START + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
     last = run("a", status, minutes, lastModifiedDateTime=finished)
     new = [] if is_taken else [accepted(), FakeResponse(200, run("b"))]
-    fake = FakeArm(machine(), rows(last), *new, rows(run("a" if is_taken else "b")), rows())
+    fake = FakeArm(machine(), assessed(last), *new, assessed(run("a" if is_taken else "b")), rows())
     row = assessing(fake, fresh=3600.0)
     assert (row.reused, posts(fake, "assessPatches")) == (is_taken, 0 if is_taken else 1)
 
 
 def test_resource_graph_is_waited_for_and_not_for_ever() -> None:
     fake = FakeArm(
-        machine(), accepted(), FakeResponse(200, run("b")), *(rows(run("a", minutes=-9)) for _look in range(6))
+        machine(), accepted(), FakeResponse(200, run("b")), *(assessed(run("a", minutes=-9)) for _look in range(6))
     )
     row = assessing(fake)
     assert row.as_dict()["patches"] is None
@@ -228,8 +237,16 @@ def test_resource_graph_is_waited_for_and_not_for_ever() -> None:
 
 
 def test_rows_come_in_pages() -> None:
-    first = FakeResponse(200, {"data": [], "$skipToken": "more"})
-    fake = FakeArm(machine(), accepted(), FakeResponse(200, run("b")), first, rows(run("b")), rows({"patchName": "p"}))
+    other = {"id": f"{MACHINE}/patchassessmentresults/latest", "name": "latest", "properties": run("a", minutes=-9)}
+    first = FakeResponse(200, {"data": [other], "$skipToken": "more"})
+    fake = FakeArm(
+        machine(),
+        accepted(),
+        FakeResponse(200, run("b")),
+        first,
+        assessed(run("b")),
+        rows({"patchName": "p"}, below=LATEST),
+    )
     row = assessing(fake)
     assert [patch["name"] for patch in row.as_dict()["patches"]] == ["p"]
     queries = [json.loads(request.content) for request in fake.seen if "ResourceGraph" in request.url]
