@@ -5,35 +5,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.winops.hotpatch.plugins.module_utils._plan.azure_installation import combined
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.azure_installation import combined, of_server
 
 DOCUMENTATION = r"""
 name: azure_installation
 short_description: Put the guard's judgement and Azure's installation together
 version_added: 0.2.0
 description:
-  - Makes one result, with the keys of M(winops.hotpatch.updates), of what the guard said of the offered updates on the
+  - Makes one result, with the keys of M(winops.hotpatch.updates), of what the guard said of the offered updates on a
     server (M(winops.hotpatch.updates) with O(winops.hotpatch.updates#module:state=downloaded)) and of what Azure Update
-    Manager then installed (M(winops.hotpatch.patch_installation)).
+    Manager then installed there (M(winops.hotpatch.patch_installation), one task for many servers).
 author: The winops.hotpatch contributors (@winops)
-positional: azure
+positional: name, machine, scope, results
 options:
   _input:
     description: The result of M(winops.hotpatch.updates), failed and unreachable ones included.
     type: dict
     required: true
-  azure:
-    description: The result of M(winops.hotpatch.patch_installation); left out when it was not run.
+  name:
+    description: The server's name in the inventory.
+    type: str
+    required: true
+  machine:
+    description: Its machine in Azure, as in O(scope); empty when it is not known.
+    type: str
+    required: true
+  scope:
+    description: What P(winops.hotpatch.installation_scope#filter) made of all servers.
     type: dict
+    required: true
+  results:
+    description:
+      - The results of M(winops.hotpatch.patch_installation) for the tasks of O(scope), in their order; empty when none
+        was run.
+    type: list
+    elements: dict
+    default: []
+seealso:
+  - plugin: winops.hotpatch.installation_scope
+    plugin_type: filter
 """
 
 EXAMPLES = r"""
 - name: Show what the guard let through, which Azure has not installed yet
   ansible.builtin.debug:
-    msg: "{{ (install_updates_result | winops.hotpatch.azure_installation).kbs_installed | default([]) }}"
+    msg: "{{ (install_updates_result | winops.hotpatch.azure_installation('web01', '', nothing)).kbs_installed }}"
+  vars:
+    nothing: {tasks: [], left_alone: {}}
 """
 
 RETURN = r"""
@@ -45,9 +66,15 @@ _value:
 """
 
 
-def azure_installation(guard: Mapping[str, Any], azure: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def azure_installation(
+    guard: Mapping[str, Any],
+    name: str,
+    machine: str,
+    scope: Mapping[str, Any],
+    results: Iterable[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """One result of both."""
-    return combined(guard, azure)
+    return combined(guard, of_server(str(name), str(machine), scope, results))
 
 
 class FilterModule:

@@ -47,6 +47,11 @@ options:
     type: list
     elements: str
     default: []
+  kbs_by_machine:
+    description:
+      - Machines that are to get different KBs, in one task and with one login. By machine, as in O(machines), the list
+        of its KBs. Instead of O(name), O(machines) and O(kb_include).
+    type: dict
   classifications:
     description: Classes to install. They add to O(kb_include).
     type: list
@@ -131,6 +136,14 @@ EXAMPLES = r"""
     wait: false
   register: begun
 
+- name: Install what suits each, in one task
+  winops.hotpatch.patch_installation:
+    subscription_id: "{{ azure_subscription }}"
+    resource_group: rg-arc-servers
+    kbs_by_machine:
+      web15: [KB5072014]
+      web16: [KB5072014]
+
 - name: Follow it to its end, if there was anything to install
   winops.hotpatch.patch_installation:
     subscription_id: "{{ azure_subscription }}"
@@ -201,8 +214,14 @@ machines:
       description: Whether the time was over before all was done.
       type: bool
       returned: always
+    kbs_asked:
+      description: The KBs that were asked for on this machine; empty when only an earlier operation is followed.
+      type: list
+      elements: str
+      returned: always
+      sample: [KB5072014]
     verdicts:
-      description: What the catalogue says of each KB in O(kb_include) for this machine.
+      description: What the catalogue says of each KB in RV(machines[].kbs_asked) for this machine.
       type: list
       elements: dict
       returned: always
@@ -299,7 +318,9 @@ machines:
       type: dict
       returned: always
 request:
-  description: The body that was sent, or would be; null when only earlier operations are followed.
+  description:
+    - The body that was sent, or would be; null when only earlier operations are followed. With O(kbs_by_machine) null
+      as well, see RV(machines[].kbs_asked).
   returned: always
   type: dict
   sample: {maximumDuration: PT1H, rebootSetting: Never, windowsParameters: {kbNumbersToInclude: ["5072014"]}}

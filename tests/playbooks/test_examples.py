@@ -44,6 +44,7 @@ SERVERS: list[dict[str, Any]] = [
     {"name": "web13", "groups": ["apart"]},
     {"name": "web14", "groups": ["apart"], "enrolled": False},
     {"name": "web15", "groups": ["apart"], "level": "KB5068966"},
+    {"name": "web16", "groups": ["apart"], "level": "KB5068966"},
     {
         "name": "vm01",
         "groups": ["apart"],
@@ -161,6 +162,7 @@ def story(lab: LabProcess) -> list[dict[str, Any]]:
         play_of("onboarding_report", "vbs01", role("assess", tasks_from="read_again.yml")),
         play_of("one_first", "vbs01"),
         play_of("azure_installation", "web02"),
+        play_of("installation_scope", "web02"),
         play_of("enrollment_scope", "web02", role("enroll")),
         play_of("enrollment_report", "web02"),
     ]  # fmt: skip
@@ -264,6 +266,7 @@ CHANGING = {
     "Hotpatching of a virtual machine, with all it needs": "localhost",
     "Install the month's hotpatch through Azure": "localhost",
     "Begin it without waiting, on a virtual machine": "localhost",
+    "Install what suits each, in one task": "localhost",
     "Follow it to its end, if there was anything to install": "localhost",
     "Turn virtualization-based security on, with the next restart": "vbs01",
 }

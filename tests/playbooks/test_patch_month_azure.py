@@ -12,6 +12,11 @@ from tests.playbooks.conftest import StartLab, play
 
 SERVERS: list[dict[str, Any]] = [
     {"name": "web01", "level": "KB5068966"},
+    {"name": "web02", "level": "KB5068966"},
+    {"name": "web03", "level": "KB5068966", "faults": [{"kind": "install_fails", "kb": "KB5072014"}]},
+    # A disk that was copied: both say that they are the same machine in Azure.
+    {"name": "twin01", "level": "KB5068966", "vars": {"hotpatch_azure_machine": "twin01"}},
+    {"name": "twin02", "level": "KB5068966", "vars": {"hotpatch_azure_machine": "twin01"}},
     {"name": "file01", "level": "KB5065474"},  # missed the October baseline
     {"name": "policy01", "level": "KB5068966", "policy": {"AlwaysAutoRebootAtScheduledTime": 1}},
     {"name": "noarc01", "product": "windows-server-2022-datacenter-azure-edition", "edition": "ServerTurbine",
@@ -27,6 +32,8 @@ def test_the_same_month_through_azure(start_lab: StartLab, tmp_path: Path) -> No
         "hotpatch_install_through": "azure",
         "hotpatch_restart_reasons": ["baseline", "missed_baseline"],
         "hotpatch_azure_poll_interval": 0.2,
+        "hotpatch_azure_subscription_id": lab.azure["subscription_id"],
+        "hotpatch_azure_resource_group": lab.azure["resource_group"],
     }
     before = lab.writes()
     checked = play(lab.inventory, tmp_path, "--check", **settings)
@@ -35,10 +42,15 @@ def test_the_same_month_through_azure(start_lab: StartLab, tmp_path: Path) -> No
 
     first = play(lab.inventory, tmp_path, **settings)
     assert first.outcomes == {
-        "web01": "hotpatched", "file01": "baselined", "policy01": "refused", "noarc01": "failed",
+        "web01": "hotpatched", "web02": "hotpatched", "web03": "failed", "file01": "baselined", "policy01": "refused",
+        "noarc01": "failed", "twin01": "failed", "twin02": "failed",
     }, first.output  # fmt: skip
     assert first.code == 2
     assert "hotpatch_azure_machine" in first.reason("noarc01")
+    assert "the same machine in Azure" in first.reason("twin02")
+    # Another server's failure is no matter of web01's, though one task asked for all.
+    assert "0x800F0983 (PSFX_E_MATCHING_COMPONENT_DIRECTORY_MISSING)" in first.reason("web03")
+    assert first.output.count("Install through Azure, without a restart") == 3
     states = lab.states()
     assert states["web01"]["restarts"] == []
     # One restart is ours, in the wave; servicing goes on with one of its own.
@@ -46,12 +58,12 @@ def test_the_same_month_through_azure(start_lab: StartLab, tmp_path: Path) -> No
     assert states["web01"]["build"] == states["file01"]["build"] == "26100.7392"
     bodies = [item["request"]["body"] for item in lab.azure_writes()]
     assert [body["windowsParameters"]["kbNumbersToInclude"] for body in bodies if body] == [
-        ["5072014"], ["5066835"], ["5072014"],
+        *[["5072014"]] * 3, ["5066835"], ["5072014"],
     ]  # fmt: skip
     assert {body["rebootSetting"] for body in bodies if body} == {"Never"}
 
-    again = play(lab.inventory, tmp_path, **settings, hotpatch_hosts="all:!noarc01")
+    again = play(lab.inventory, tmp_path, **settings, hotpatch_hosts="web01:web02:file01:policy01")
     assert again.code == 0, again.output
-    assert again.outcomes == {"web01": "current", "file01": "current", "policy01": "refused"}
+    assert again.outcomes == {"web01": "current", "web02": "current", "file01": "current", "policy01": "refused"}
     assert len(lab.azure_writes()) == len(bodies)
     assert {host: counts["changed"] for host, counts in again.recap.items()} == dict.fromkeys(again.recap, 0)

@@ -53,6 +53,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.patch_result
     RunResult,
     installation_words,
     read_installation,
+    remedies,
 )
 
 #: How often the machine's installations are looked at for one whose answer was lost.
@@ -61,9 +62,8 @@ _LOOKS = 8
 
 @dataclass(frozen=True)
 class Asked:
-    """What the person wants; ``wait_seconds`` None does not wait."""
+    """How the person wants it done; ``wait_seconds`` None does not wait."""
 
-    request: Request | None
     wait_seconds: float | None
     poll_seconds: float
     now: Callable[[], datetime]
@@ -72,8 +72,12 @@ class Asked:
 
 @dataclass
 class Row(RunRow):
-    """One machine's installation."""
+    """One machine's installation.
 
+    :ivar request: what is to be installed on it; None: only an operation that was begun earlier is followed.
+    """
+
+    request: Request | None = None
     before: RunResult | None = None
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     planned: bool = False
@@ -95,6 +99,7 @@ class Row(RunRow):
             **self.shown(),
             "changed": self.changed,
             "sent": self.sent,
+            "kbs_asked": list(self.request.include) if self.request is not None else [],
             "words": installation_words(result) if over else None,
             "reboot_status": result.reboot_status,
             "maximum_duration_exceeded": result.exceeded,
@@ -109,9 +114,9 @@ def working(arm: Arm, records: PatchRecords, row: Row, asked: Asked) -> Job:
     """
     read_machine(arm, row)
     if not row.attached:
-        if asked.request is None:
+        if row.request is None:
             raise InvalidInput(f"{row.machine.name}: there is neither an operation nor something to install.")
-        if _nothing_to_do(row, asked.request):
+        if _nothing_to_do(row, row.request):
             return
         check_contact(row)
         row.before = yield from graph_says(arm, records, row, INSTALLATIONS)
@@ -124,7 +129,7 @@ def working(arm: Arm, records: PatchRecords, row: Row, asked: Asked) -> Job:
         if asked.check_mode:
             row.planned = True
             return
-        yield from _begin(arm, records, row, asked, asked.request)
+        yield from _begin(arm, records, row, asked, row.request)
     if asked.wait_seconds is None or asked.check_mode:
         return
     yield from _followed(arm, records, row, asked)
@@ -228,8 +233,8 @@ def _judge_end(row: Row, result: RunResult) -> None:
         raise OperationFailed(
             f"{row.machine.name}: not all was installed: {words}",
             code="some_patches_failed",
-            hint="patches names each that failed; winops.hotpatch.update_history_info has the server's own code for "
-            "it.",
+            hint=remedies(result)
+            or "patches names each that failed; winops.hotpatch.update_history_info has the server's own code for it.",
         )
     if result.exceeded or result.counts.get("pending"):
         raise OperationFailed(

@@ -22,10 +22,12 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._errors import Bad
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.azure_standing import standing_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.patch_results import (
     RunResult,
+    azure_says,
     iso,
     read_assessment,
     read_installation,
     read_patches,
+    remedies,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.catalogue import Catalogue
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.tracks import Standing
@@ -235,8 +237,8 @@ def operations_given(given: Any, rows: Mapping[str, Row]) -> None:
 def check_end(row: Row, result: RunResult) -> None:
     """:raises OperationFailed: the run as a whole came out badly and names no patch that failed."""
     if result.status == "failed" and not result.counts.get("failed"):
-        said = " ".join(result.errors) or "It gives no reason."
-        raise OperationFailed(f"{row.machine.name}: {row.wanted} failed. Azure says: {said}")
+        words = f"{row.machine.name}: {row.wanted} failed. {azure_says(result)}"
+        raise OperationFailed(words, hint=remedies(result))
 
 
 def _inner(document: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:

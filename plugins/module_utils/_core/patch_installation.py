@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure import patch_installation as azure
@@ -20,7 +22,6 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core.azure_rows i
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.azure_target import (
     AZURE_OPTIONS,
-    EXCLUSIVE,
     arm_of,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
@@ -31,7 +32,6 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.patch_reques
     CLASSIFICATIONS,
     MODES,
     REBOOT_SETTINGS,
-    Request,
     duration_of,
     request_of,
 )
@@ -45,6 +45,7 @@ SPEC = Spec(
         "mode": {"type": "str", "choices": list(MODES), "default": "hotpatch_only"},
         "kb_include": {"type": "list", "elements": "str", "default": []},
         "kb_exclude": {"type": "list", "elements": "str", "default": []},
+        "kbs_by_machine": {"type": "dict"},
         "classifications": {"type": "list", "elements": "str", "choices": list(CLASSIFICATIONS), "default": []},
         "exclude_kbs_requiring_reboot": {"type": "bool", "default": False},
         "reboot_setting": {"type": "str", "choices": list(REBOOT_SETTINGS), "default": "never"},
@@ -57,7 +58,7 @@ SPEC = Spec(
         "as_of": {"type": "str"},
         "catalogue": {"type": "path"},
     },
-    mutually_exclusive=EXCLUSIVE,
+    mutually_exclusive=(("name", "machines", "kbs_by_machine"),),
 )
 
 
@@ -66,6 +67,7 @@ def run(call: Call) -> dict[str, Any]:
 
     :raises HotpatchError: it did not go well on a machine; ``details`` has all that is known of every one.
     """
+    call, kbs = _by_machine(call)
     params = call.params
     if params["poll_interval"] <= 0 or (params["wait_timeout"] is not None and params["wait_timeout"] <= 0):
         raise InvalidInput("wait_timeout and poll_interval must be above 0.")
@@ -76,9 +78,10 @@ def run(call: Call) -> dict[str, Any]:
     rows = {name: azure.Row(machine, catalogue, "the installation") for name, machine in targets.items()}
     records = PatchRecords(arm, many=len(rows) > 1)
     operations_given(params["operation"], rows)
-    request = None if all(row.attached for row in rows.values()) else request_of(params)
+    for name, row in rows.items():
+        if not row.attached:
+            row.request = request_of({**params, "kb_include": kbs[name]} if kbs else params)
     asked = azure.Asked(
-        request=request,
         wait_seconds=float(params["wait_timeout"] or longest + _AROUND_SECONDS) if params["wait"] else None,
         poll_seconds=poll_seconds(call, len(rows)),
         now=call.now,
@@ -106,8 +109,21 @@ def run(call: Call) -> dict[str, Any]:
         "in_progress": sum(1 for row in rows.values() if row.state == "in_progress"),
         "unknown": sum(1 for row in rows.values() if row.state == "unknown" and row.sent),
     }
-    return conclude(arm, rows, ended, "Installation", {"request": _shown(request)}, counts)
+    bodies = [row.request.body() for row in rows.values() if row.request is not None]
+    return conclude(arm, rows, ended, "Installation", {"request": bodies[0] if bodies and not kbs else None}, counts)
 
 
-def _shown(request: Request | None) -> dict[str, Any] | None:
-    return None if request is None else request.body()
+def _by_machine(call: Call) -> tuple[Call, Mapping[str, list[str]]]:
+    """The call with the machines that ``kbs_by_machine`` names, and the KBs of each.
+
+    :raises InvalidInput: it is not what it should be.
+    """
+    given = call.params["kbs_by_machine"]
+    if given is None:
+        return call, {}
+    if call.params["kb_include"]:
+        raise InvalidInput("kb_include and kbs_by_machine exclude each other.")
+    for name, kbs in given.items():
+        if not isinstance(kbs, list) or not kbs:
+            raise InvalidInput(f"kbs_by_machine: {name} has no list of KBs.", hint="Leave a machine out for none.")
+    return replace(call, params={**call.params, "machines": [str(name) for name in given]}), given

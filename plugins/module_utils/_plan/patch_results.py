@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from ansible_collections.winops.hotpatch.plugins.module_utils._release.error_codes import codes_in
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.releases import normal_kb
 from ansible_collections.winops.hotpatch.plugins.module_utils._release.verdicts import Verdict
 
@@ -166,8 +167,19 @@ def installation_words(result: RunResult) -> str:
     late = "; the maximum duration was over before all was done" if result.exceeded else ""
     named = result.failed_patches
     bad = f"; failed: {', '.join(patch.kb or patch.name for patch in named[:10])}" if named else ""
-    said = f" Azure says: {' '.join(result.errors)}" if result.errors else ""
+    said = f" {azure_says(result)}" if result.errors else ""
     return f"{what}{bad}{late}; {_REBOOT_WORDS[result.reboot_status]}.{said}"
+
+
+def azure_says(result: RunResult) -> str:
+    """Azure's reasons, with the server's codes among them in words."""
+    said = " ".join(result.errors) or "It gives no reason."
+    return " ".join([f"Azure says: {said}", *(each.sentence for each in codes_in(said))])
+
+
+def remedies(result: RunResult) -> str | None:
+    """What to do about the codes that Azure names; None where it names none that has a remedy."""
+    return " ".join(dict.fromkeys(each.remedy for each in codes_in(" ".join(result.errors)) if each.remedy)) or None
 
 
 def _run(document: Mapping[str, Any], activity: str, counts: Mapping[str, int], found: list[Any] | None) -> RunResult:

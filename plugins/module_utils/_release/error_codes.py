@@ -17,6 +17,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._release.error_sou
 
 _ROWS: dict[int, Row] = {row[0]: row for row in (*AGENT, *SERVICES, *SYSTEM)}
 _HEX = re.compile(r"0x([0-9a-f]{1,8})", re.IGNORECASE | re.ASCII)
+_IN_WORDS = re.compile(r"\b0x[89a-f][0-9a-f]{7}\b", re.IGNORECASE)
 _DECIMAL = re.compile(r"-?\d{1,10}", re.ASCII)
 # HRESULT facilities (winerror.h) that tell at least where an unlisted code comes from.
 _FACILITIES = {
@@ -90,6 +91,11 @@ def describe(hresult: int | str) -> ErrorText:
     return ErrorText(code, "", meaning, STOP, remedy, "", False)
 
 
+def codes_in(text: str) -> tuple[ErrorText, ...]:
+    """The failures that somebody else's words name (``0x80240016``), each once, in their order."""
+    return tuple(describe(code) for code in dict.fromkeys(each.upper() for each in _IN_WORDS.findall(text)))
+
+
 def known_codes() -> frozenset[int]:
     """Every listed code, unsigned."""
     return frozenset(_ROWS)
@@ -112,4 +118,4 @@ def _number(hresult: int | str) -> int | None:
     return value & 0xFFFFFFFF
 
 
-__all__ = ["FIX", "RETRY", "STOP", "ErrorText", "describe", "known_codes"]
+__all__ = ["FIX", "RETRY", "STOP", "ErrorText", "codes_in", "describe", "known_codes"]

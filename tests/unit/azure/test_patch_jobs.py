@@ -80,8 +80,8 @@ def drive(fake: FakeArm, job: Any) -> None:
 def installing(
     fake: FakeArm, *, wait: float | None = 600.0, row: patch_installation.Row | None = None
 ) -> patch_installation.Row:
-    row = row or patch_installation.Row(MACHINE, CATALOGUE, "the installation")
-    asked = patch_installation.Asked(REQUEST, wait, 5.0, lambda: START)
+    row = row or patch_installation.Row(MACHINE, CATALOGUE, "the installation", request=REQUEST)
+    asked = patch_installation.Asked(wait, 5.0, lambda: START)
     try:
         drive(fake, patch_installation.working(fake.arm, PatchRecords(fake.arm, many=False), row, asked))
     except HotpatchError as problem:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.winops.hotpatch.plugins.module_utils._plan.azure_installation import combined, let_through
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.enrollment_scope import (
     Wish,
     conclude,
@@ -117,32 +116,3 @@ def test_a_task_that_failed_as_a_whole_fails_for_each_and_one_of_many_for_itself
     concluded = conclude(scope, [{"machines": rows}])
     assert concluded["a"]["outcome"] == "enrolled"
     assert (concluded["b"]["outcome"], concluded["b"]["reason"]) == ("failed", "403 Ask for the role.")
-
-
-GUARD: dict[str, Any] = {
-    "changed": True,
-    "offered": [
-        {"kb": "KB5072014", "selected": True, "expected_build": "26100.7392"},
-        {"kb": "KB5072033", "selected": False, "expected_build": "26100.7462"},
-    ],
-    "expected_build": "26100.7092",
-    "kbs_installed": [],
-}
-
-
-def test_what_azure_installed_is_what_the_guard_let_through() -> None:
-    assert let_through(GUARD) == ["KB5072014"]
-    assert let_through({**GUARD, "failed": True}) == []
-    patches = [{"kb": "KB5072014", "state": "installed"}, {"kb": "KB5072033", "state": "installed"}]
-    done = combined(GUARD, {"machines": [{"state": "succeeded", "patches": patches}]})
-    assert (done["kbs_installed"], done["changed"], done["expected_build"]) == (["KB5072014"], True, "26100.7392")
-    assert combined(GUARD, {"machines": [{"state": "succeeded", "patches": None}]})["kbs_installed"] == ["KB5072014"]
-    assert combined(GUARD, {"machines": [{"state": "failed", "patches": None}]})["kbs_installed"] == []
-
-
-def test_nothing_asked_is_the_guards_word_and_a_failure_of_azure_fails() -> None:
-    assert combined(GUARD, {"skipped": True})["kbs_installed"] == []
-    assert combined(GUARD, None)["expected_build"] == "26100.7092"
-    failed = combined(GUARD, {"failed": True, "machines": [{"state": "failed", "error": {"msg": "busy"}}]})
-    assert (failed["failed"], failed["msg"]) == (True, "busy")
-    assert combined(GUARD, {"failed": True, "msg": "no login", "error": {"code": "azure_login"}})["msg"] == "no login"

@@ -104,7 +104,8 @@ def test_an_installation_in_words() -> None:
     result = read_installation({**INSTALLATION, "patches": [{**VM_PATCH, "installationState": "Failed"}]})
     assert installation_words(result) == (
         "3 installed, 1 failed, 1 pending, 2 not selected; failed: KB5072014; the maximum duration was over before all "
-        "was done; a restart is needed and was not made. Azure says: Partial: 1 of 4 failed. 0x80070002: No."
+        "was done; a restart is needed and was not made. Azure says: Partial: 1 of 4 failed. 0x80070002: No. "
+        "0x80070002 (ERROR_FILE_NOT_FOUND): A file was not found."
     )
     assert result.finished == datetime(2025, 12, 20, 13, tzinfo=UTC)
     nothing = read_installation({"status": "Succeeded", "rebootStatus": "NotNeeded"})

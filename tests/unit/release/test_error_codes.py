@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.winops.hotpatch.plugins.module_utils._release.error_codes import describe, known_codes
+from ansible_collections.winops.hotpatch.plugins.module_utils._release.error_codes import (
+    codes_in,
+    describe,
+    known_codes,
+)
 
 # Written down here from the error's own documentation, not read from the tables.
 EXPECTED = [
@@ -71,6 +75,19 @@ def test_an_unknown_code_gets_an_honest_text(code: int | str, words: str) -> Non
     assert not text.known
     assert words in text.meaning
     assert text.as_dict()["class"] == "stop"
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("The installation failed with 0x800f0983.", ["0x800F0983"]),
+        ("0x80240016, then (0X80070002), then 0x80240016 again", ["0x80240016", "0x80070002"]),
+        ("0x00000000, 0x8024, 0x802400161 and x80240016 are none", []),
+        ("", []),
+    ],
+)
+def test_the_failures_in_the_words_of_somebody_else(text: str, codes: list[str]) -> None:
+    assert [each.code for each in codes_in(text)] == codes
 
 
 @given(st.one_of(st.integers(), st.text(max_size=20)))
