@@ -20,6 +20,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm import (
     licence_profiles,
     made_machines,
     maintenance,
+    maintenance_windows,
     patch_operations,
     registrations,
     resource_graph,
@@ -92,6 +93,7 @@ class Azure:
         self.made: dict[str, made_machines.Made] = {}
         self.patching = patch_operations.Patching(self)
         self.maintenance = maintenance.Maintenance()
+        self.windows = maintenance_windows.Windows(self)
         self.registrations = registrations.Registrations(self)
         self.graph = resource_graph.Graph(self)
         self.faults = ArmFaults()
@@ -321,6 +323,8 @@ class Azure:
             self.logins.client_certificate = self.logins.client_certificate or ClientCertificate()
             certificate = self.logins.client_certificate
             return Answer(200, {"pem": certificate.pem, "thumbprint": certificate.thumbprint})
+        if parts == ["windows"]:
+            return self.windows.control(method, body)
         if parts == ["faults"]:
             return self._faults(method, body)
         return Answer(404, {"error": f"There is nothing at {method} /azure/{'/'.join(parts)}."})

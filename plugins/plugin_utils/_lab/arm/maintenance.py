@@ -7,7 +7,8 @@ Members, types and words are those of Microsoft's specification 2023-04-01. What
 comes (time zone, classifications, KB numbers), except where it or the documentation of Azure Update Manager names a
 form: dates, the duration with its bounds, the rate with its offset and six hours. That a configuration for updates
 inside of servers needs InGuestPatchMode: Azure/bicep#8959. That deleting a configuration takes its assignments along,
-and that an assignment to one that is not there is refused, are this lab's assumptions. No schedule is ever carried out.
+and that an assignment to one that is not there is refused, are this lab's assumptions. What happens when a
+window opens is in ``maintenance_windows``.
 """
 
 from __future__ import annotations
@@ -165,6 +166,7 @@ def _put(azure: Azure, request: ArmRequest) -> ArmAnswer:
     found = _made(request, resource, location, request.body.get("properties") or {}, request.body.get("tags"))
     _check(found["properties"], before, azure.timeline.now())
     azure.maintenance.configurations[_key(resource)] = found
+    azure.windows.arm(found)
     return ArmAnswer(200 if before is not None else 201, found)
 
 
@@ -179,6 +181,7 @@ def _patch(azure: Azure, request: ArmRequest) -> ArmAnswer:
     found = _made(request, resource, before["location"], properties, request.body.get("tags") or before.get("tags"))
     _check(found["properties"], before, azure.timeline.now())
     azure.maintenance.configurations[_key(resource)] = found
+    azure.windows.arm(found)
     return ArmAnswer(200, found)
 
 
@@ -205,6 +208,7 @@ def _delete(azure: Azure, request: ArmRequest) -> ArmAnswer:
     found = azure.maintenance.configurations.pop(_key(resource), None)
     if found is None:
         return ArmAnswer(204)
+    azure.windows.forget(_key(resource))
     for item in azure.maintenance.assigned(resource):
         del azure.maintenance.assignments[_key(item["id"])]
     return ArmAnswer(200, found)

@@ -54,6 +54,7 @@ def installations(azure: Azure) -> Iterator[dict[str, Any]]:
                 "installationActivityId": run.activity,
                 "rebootStatus": run.reboot_status,
                 "maintenanceWindowExceeded": run.exceeded,
+                "maintenanceRunId": run.maintenance_run,
                 **run.counts(),
             }
             at = f"{name}/patchInstallationResults/{run.activity}"
@@ -74,7 +75,7 @@ def _of_run(run: Run) -> dict[str, Any]:
         "status": run.status,
         "startDateTime": stamp(run.started),
         "lastModifiedDateTime": stamp(run.changed_at),
-        "startedBy": "User",
+        "startedBy": run.started_by,
         "patchServiceUsed": "WU",
         "osType": "Windows",
         "errorDetails": run.error,

@@ -77,7 +77,10 @@ class Patch:
 
 @dataclass
 class Run:
-    """One assessment or installation, from its request to its result."""
+    """One assessment or installation, from its request to its result.
+
+    :ivar started_by: User, or Platform in a window of a maintenance configuration, which is then ``maintenance_run``.
+    """
 
     activity: str
     started: datetime
@@ -88,6 +91,8 @@ class Run:
     reboot_pending: bool = False
     reboot_status: str = "NotNeeded"
     exceeded: bool = False
+    started_by: str = "User"
+    maintenance_run: str | None = None
 
     @property
     def is_over(self) -> bool:

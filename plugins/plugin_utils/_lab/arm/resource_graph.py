@@ -24,6 +24,7 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._lab.arm import (
     content,
     kql,
     licence_profiles,
+    maintenance_rows,
     patch_rows,
     virtual_machines,
 )
@@ -127,6 +128,8 @@ class Graph:
             return list(patch_rows.assessments(self.azure))
         if name == "patchinstallationresources":
             return list(patch_rows.installations(self.azure))
+        if name == "maintenanceresources":
+            return list(maintenance_rows.maintenance_resources(self.azure))
         raise QueryError(f"the table {name!r} is not known")
 
     def _resources(self) -> list[dict[str, Any]]:
