@@ -17,6 +17,7 @@ version_added: 0.2.0
 description:
   - Finds the Arc machine of each server, by C(machine) of the variable C(enroll_wanted), else by what
     C(onboard_arc_result) or C(enroll_read) say, and leaves alone those that have none or may not have hotpatches.
+  - Virtual machines of Azure are told by their resource ids, by C(kind) of C(enroll_wanted), or by their edition.
   - Servers that are declared as paused (C(opted_out) of C(enroll_wanted)) are a task of their own.
 author: The winops.hotpatch contributors (@winops)
 positional: hostvars, state, eligible_only, resume, seen
@@ -57,8 +58,10 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(machines) and C(names), in the same order; C(tasks), each with C(state), C(opted_out), C(machines) and C(names);
-      C(left_alone), by name, with C(outcome) and C(reason).
+    - C(machines) and C(names) of the Arc machines, in the same order; C(tasks), each with C(state), C(opted_out),
+      C(machines) and C(names).
+    - C(vms), the tasks for virtual machines of Azure, each with C(state), C(hotpatching), C(machines) and C(names).
+    - C(left_alone), by name, with C(outcome) and C(reason).
   type: dict
 """
 
@@ -80,6 +83,8 @@ def enrollment_scope(
             {
                 "name": name,
                 "machine": wanted.get("machine"),
+                "kind": wanted.get("kind"),
+                "platform": wanted.get("platform"),
                 "opted_out": wanted.get("opted_out"),
                 "read": variables.get("enroll_read"),
                 "arc": variables.get("onboard_arc_result"),

@@ -24,6 +24,12 @@ options:
     type: list
     elements: dict
     required: true
+  switched:
+    description:
+      - The results of M(winops.hotpatch.patch_settings), one for each of the scope's C(vms); failed ones, too.
+    type: list
+    elements: dict
+    default: []
   directory:
     description:
       - Folder on the controller for C(enrollment.json); it is made when it is missing.
@@ -43,6 +49,7 @@ EXAMPLES = r"""
   winops.hotpatch.enrollment_report:
     scope: "{{ enroll_scope }}"
     done: "{{ enroll_done.results }}"
+    switched: "{{ enroll_switched.results }}"
     directory: ./hotpatch-report
   run_once: true
 """

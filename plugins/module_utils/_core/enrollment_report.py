@@ -21,6 +21,7 @@ SPEC = Spec(
     {
         "scope": {"type": "dict", "required": True},
         "done": {"type": "list", "elements": "dict", "required": True},
+        "switched": {"type": "list", "elements": "dict", "default": []},
         "directory": {"type": "path"},
     }
 )
@@ -33,7 +34,8 @@ def run(call: Call) -> dict[str, Any]:
     :raises HotpatchError: the directory cannot be written to.
     """
     try:
-        concluded = conclude(call.params["scope"], call.params["done"], check_mode=call.check_mode)
+        params = call.params
+        concluded = conclude(params["scope"], params["done"], params["switched"], check_mode=call.check_mode)
     except (KeyError, TypeError, IndexError) as error:
         raise InvalidInput(f"What was given as the scope is not the result of enrollment_scope: {error}.") from None
     summary = {

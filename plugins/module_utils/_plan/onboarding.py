@@ -160,13 +160,11 @@ def _decide(state: ServerState, leave: Leave) -> _Decision:
         return _Decision((), _words(blockers), "refused")
     stages = tuple(stage for stage in (VBS, ARC) if any(_stage_of(blocker) == stage for blocker in own))
     enrolled = state.enrollment.enrolled is True
-    if not enrolled and not state.product.azure_edition:
+    if not enrolled:
         stages = (*stages, ENROLL)
     if stages:
         return _with_leave(stages, own, leave)
-    if enrolled:
-        return _Decision((), "It is eligible and enrolled already.", "enrolled")
-    return _Decision((), "It is eligible; hotpatch is switched on at its virtual machine in Azure.", "ready")
+    return _Decision((), "It is eligible and enrolled already.", "enrolled")
 
 
 def _stage_of(blocker: Blocker) -> str | None:
@@ -298,13 +296,15 @@ class _Case:
         return self._as_it_is_now(self.again)
 
     def _as_it_is_now(self, again: Mapping[str, Any]) -> tuple[str, str]:
+        said = [str(result["words"]) for name, result in self.stages if name == ENROLL and result.get("words")]
         if again["eligible"] is True and again["enrolled"] is True:
-            said = [str(result["words"]) for name, result in self.stages if name == ENROLL and result.get("words")]
             return "enrolled", f"It is eligible and enrolled ({again['enrolled_source']})." if not said else (
                 f"It is eligible. {said[-1]}"
             )
         if again["eligible"] is True:
-            return "ready", "It is eligible and waits for its enrollment in Azure."
+            return "ready", f"It is eligible. {said[-1]}" if said else (
+                "It is eligible and waits for its enrollment in Azure."
+            )
         reached = [name for name, result in self.stages if result.get("state") == DONE]
         if not reached:
             return "skipped", f"{self.step['reason']} The run ended before its turn."

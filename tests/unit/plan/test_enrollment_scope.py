@@ -116,3 +116,105 @@ def test_a_task_that_failed_as_a_whole_fails_for_each_and_one_of_many_for_itself
     concluded = conclude(scope, [{"machines": rows}])
     assert concluded["a"]["outcome"] == "enrolled"
     assert (concluded["b"]["outcome"], concluded["b"]["reason"]) == ("failed", "403 Ask for the role.")
+
+
+VM_ID = f"{GROUP}/providers/Microsoft.Compute/virtualMachines/"
+
+
+def edition(name: str, *, place: str = "azure_vm", **keys: Any) -> dict[str, Any]:
+    """A server with Azure Edition; which virtual machine it is, is not among what it tells."""
+    read = {
+        "server": {"arc": {}, "platform": {"kind": place}},
+        "eligibility": {"eligible": True, "blockers": []},
+        "product": {"azure_edition": True},
+    }
+    return {"name": name, "read": read, **keys}
+
+
+@pytest.mark.parametrize(
+    ("given", "vms", "arcs"),
+    [
+        (edition("v", machine=VM_ID + "v1"), [VM_ID + "v1"], []),
+        (edition("v", machine="v1", kind="arc"), ["v1"], []),
+        (record("v", kind="vm") | {"machine": "v1"}, ["v1"], []),
+        ({"name": "v", "machine": VM_ID.lower() + "v1", "kind": "arc"}, [VM_ID.lower() + "v1"], []),
+        ({"name": "v", "machine": arc_id("v"), "kind": "vm"}, [], [arc_id("v")]),
+        (record("v", kind="vm"), [], [arc_id("v")]),
+        ({"name": "v", "machine": "v1", "kind": "vm"}, ["v1"], []),
+        ({"name": "v", "machine": "v1", "kind": "arc"}, [], ["v1"]),
+    ],
+    ids=[
+        "by id", "edition by name", "declared", "unread by id", "an Arc id is an Arc machine", "no name is no VM",
+        "unread by name", "unread Arc machine by name",
+    ],
+)  # fmt: skip
+def test_which_switch_a_server_has(given: dict[str, Any], vms: list[str], arcs: list[str]) -> None:
+    scope = scope_of([given], Wish(eligible_only="read" in given))
+    assert [task["machines"] for task in scope["vms"]] == [[vm] for vm in vms]
+    assert scope["machines"] == arcs
+
+
+def test_the_switch_of_a_virtual_machine_is_off_for_whoever_is_paused_or_leaves() -> None:
+    records = [edition("a", machine=VM_ID + "a"), edition("b", machine=VM_ID + "b", opted_out=True), record("c")]
+
+    def switches(wish: Wish) -> list[tuple[bool, list[str]]]:
+        return [(task["hotpatching"], task["names"]) for task in scope_of(records, wish)["vms"]]
+
+    assert switches(Wish()) == [(True, ["a"]), (False, ["b"])]
+    assert switches(Wish(resume=True)) == [(True, ["a", "b"])]
+    assert switches(Wish("paused")) == switches(Wish("absent")) == [(False, ["a", "b"])]
+
+
+@pytest.mark.parametrize(
+    ("given", "state", "outcome", "words"),
+    [
+        (edition("v"), "present", "ready", "Set hotpatch_azure_machine"),
+        (edition("v", place="azure_local_vm"), "present", "ready", "no switch"),
+        (edition("v", place="azure_local_vm", machine="v1"), "absent", "skipped", "no switch"),
+        (edition("v", place="other", platform="azure_local_vm"), "present", "ready", "no switch"),
+    ],
+)
+def test_an_azure_edition_without_a_switch(given: dict[str, Any], state: str, outcome: str, words: str) -> None:
+    scope = scope_of([given], Wish(state))
+    assert (scope["vms"], scope["tasks"]) == ([], [])
+    assert scope["left_alone"]["v"]["outcome"] == outcome and words in scope["left_alone"]["v"]["reason"]
+
+
+def test_a_virtual_machine_that_two_servers_claim_is_nobodys() -> None:
+    scope = scope_of([edition("a", machine=VM_ID + "x"), edition("b", machine=VM_ID + "X")], Wish())
+    assert scope["vms"] == []
+    assert {each["outcome"] for each in scope["left_alone"].values()} == {"refused"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "hotpatching", "outcome", "enrolled", "opted_out"),
+    [
+        ("present", True, "enrolled", True, False),
+        ("present", False, "paused", True, True),
+        ("paused", False, "paused", True, True),
+        ("absent", False, "left", False, None),
+        ("absent", True, "failed", True, False),
+    ],
+)
+def test_what_became_of_a_virtual_machine(
+    wanted: str, hotpatching: bool, outcome: str, enrolled: bool, opted_out: bool | None
+) -> None:
+    scope = scope_of([edition("a", machine=VM_ID + "a", opted_out=not hotpatching), record("c")], Wish(wanted))
+    row = {"id": VM_ID + "a", "hotpatching": hotpatching, "changed": True, "error": None, "notes": ["A note."]}
+    concluded = conclude(scope, [{"machines": [{"state": "enrolled"}]}], [{"machines": [row]}])
+    found = concluded["a"]
+    assert (found["outcome"], found["enrolled"], found["opted_out"]) == (outcome, enrolled, opted_out)
+    assert found["changed"] and "A note." in found["reason"] and found["machine"] == VM_ID + "a"
+
+
+def test_a_virtual_machine_that_azure_refuses_says_the_way() -> None:
+    scope = scope_of([edition("a", machine=VM_ID + "a"), edition("b", machine=VM_ID + "b")], Wish())
+    rows = [
+        {"hotpatching": False, "error": {"code": "platform_mode_needed", "msg": "It has manual.", "hint": "x"}},
+        {"hotpatching": None, "error": {"code": "image_not_supported", "msg": "Custom.", "hint": "Make it anew."}},
+    ]
+    concluded = conclude(scope, [], [{"failed": True, "machines": rows}])
+    assert "hotpatch_platform_patching" in concluded["a"]["reason"]
+    assert (concluded["b"]["outcome"], concluded["b"]["reason"]) == ("failed", "Custom. Make it anew.")
+    assert {each["outcome"] for each in conclude(scope, [], []).values()} == {"failed"}
+    assert {each["reason"] for each in conclude(scope, [], [{"msg": "no login"}]).values()} == {"no login"}
