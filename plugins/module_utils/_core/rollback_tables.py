@@ -116,7 +116,7 @@ def _outcome(kept: Mapping[str, Any]) -> dict[str, Any]:
     plan = first.get("plan") or {}
     latest = next((part for part in (end, parts["removal"], first) if part.get("build")), {})
     state = parts["result"].get("state")
-    outcome, ends_as, reason = _ending(first, plan, parts["result"], end)
+    outcome, ends_as, reason = _ending(first, plan, parts, end)
     if state == "done" and end.get("hold_words"):
         reason = f"{reason} {end['hold_words']}"
     return {
@@ -132,16 +132,22 @@ def _outcome(kept: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ending(
-    first: Mapping[str, Any], plan: Mapping[str, Any], result: Mapping[str, Any], end: Mapping[str, Any]
+    first: Mapping[str, Any], plan: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]], end: Mapping[str, Any]
 ) -> tuple[str, str, str]:
     """Outcome, what it ends as, and the reason. What was asked for and could not be done ends as a failure."""
+    result, removal = parts["result"], parts["removal"]
     state = result.get("state")
     if state == "done":
         return "rolled_back", "rolled_back", _said(end)
     if state == "halted":
         return "skipped", "skipped", str(result.get("words"))
     if state is not None:
-        return str(result.get("outcome") or "failed"), "failed", str(result.get("words") or "It failed.")
+        refused = removal.get("failed") and (removal.get("plan") or {}).get("status") == "refused"
+        return (
+            "refused" if refused and not result.get("drained") else "failed",
+            "failed",
+            str(result.get("words") or "It failed."),
+        )
     if first.get("unreachable"):
         return "unreachable", "unreachable", str(first.get("msg") or "It could not be reached.")
     status = plan.get("status")

@@ -89,7 +89,11 @@ DONE = {
         (DONE, "rolled_back", "rolled_back", "KB5072014 is off. It is hidden."),
         ({**DONE, "roll_back_result": {"state": "failed", "words": "Lost."}}, "failed", "failed", "Lost."),
         (
-            {**DONE, "roll_back_result": {"state": "failed", "outcome": "refused", "words": "Permanent."}},
+            {
+                **DONE,
+                "roll_back_removal": {"failed": True, "plan": {"status": "refused"}},
+                "roll_back_result": {"state": "failed", "words": "Permanent."},
+            },
             "refused", "failed", "Permanent.",
         ),
         (
