@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core import rollb
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import settings_from_options
 from demo.lab_process import LabProcess
-from tests.playbooks.conftest import Played, StartLab, play
+from tests.playbooks.conftest import Played, StartLab, command_for, play
 
 PLAYBOOK = "winops.hotpatch.roll_back"
 DECEMBER = {"level": "KB5072014"}
@@ -241,3 +245,66 @@ def test_a_run_that_was_cut_off_after_the_removal_is_gone_on_with(start_lab: Sta
     assert second.code == 0, second.output
     state = lab.states()["web01"]
     assert (state["build"], len(state["restarts"]), state["restart_pending"]) == ("26100.6899", 1, False)
+
+
+def killed_when(lab: LabProcess, name: str, true: Callable[[dict[str, Any]], bool], command: list[str]) -> None:
+    """Start a play, and kill it with all its workers once something is true of a server."""
+    running = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while not true(lab.ask(f"/servers/{name}")):
+        assert running.poll() is None, "the play was over before"
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.02)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+
+def test_a_run_that_is_killed_leaves_nothing_drained_that_the_next_does_not_put_back(
+    start_lab: StartLab, tmp_path: Path
+) -> None:
+    """Killed in the restart, and the server is through by the time of the next run, or killed while it is put back."""
+    lab = start_lab([{"name": "web01", **DECEMBER}, {"name": "web02", **DECEMBER}], scale=400)
+    log, out, slow = tmp_path / "log", tmp_path / "out", tmp_path / "slow"
+    for word in ("drain", "undrain"):
+        task = {
+            "name": word,
+            "ansible.builtin.shell": f"echo {word} {{{{ inventory_hostname }}}} >> {log}; "
+            f"[ {word} = drain ] || [ ! -e {slow} ] || sleep 60",
+            "delegate_to": "localhost",
+            "vars": {"ansible_connection": "local"},
+        }
+        (tmp_path / f"{word}.yml").write_text(yaml.safe_dump([task]), encoding="utf-8")
+    variables = {
+        "hotpatch_as_of": "2025-12-20",
+        "hotpatch_drain_tasks": str(tmp_path / "drain.yml"),
+        "hotpatch_undrain_tasks": str(tmp_path / "undrain.yml"),
+    }
+    command = command_for(lab.inventory, out, playbook=PLAYBOOK, **variables)
+
+    def lines() -> list[str]:
+        return log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+
+    killed_when(lab, "web01", lambda state: bool(state["restarts"]), command)
+    assert lines() == ["drain web01"]
+    slow.touch()
+    killed_when(lab, "web02", lambda _state: lines()[-1] == "undrain web01", command)
+    slow.unlink()
+    # Now web01 has nothing to take off any more: only the note tells that it is drained.
+    without = roll_back(lab, out, "--limit", "web01")
+    assert without.code == 2, without.output
+    assert (
+        "left drained by an earlier run" in row(without, "web01")
+        and "no undrain tasks" in row(without, "web01").lower()
+    )
+    last = play(lab.inventory, out, playbook=PLAYBOOK, **variables)
+    assert last.code == 0, last.output
+    assert "is put back into service" in row(last, "web01")
+    assert [line for line in lines() if "web01" in line][-1] == "undrain web01"
+    assert [line for line in lines() if "web02" in line] == ["drain web02", "undrain web02"]
+    states = lab.states()
+    assert [(state["build"], len(state["restarts"])) for state in states.values()] == [("26100.6899", 1)] * 2
+    calm = play(lab.inventory, out, playbook=PLAYBOOK, **variables)
+    assert "drained" not in row(calm, "web01")
+    assert list((out / "drained").iterdir()) == []
