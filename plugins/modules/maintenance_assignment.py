@@ -29,9 +29,8 @@ options:
     choices: [arc, vm]
     default: arc
   configuration:
-    description: The maintenance configuration, by name or by its whole resource id.
+    description: The maintenance configuration, by name or by its whole resource id. Or give O(configuration_tags).
     type: str
-    required: true
   configuration_resource_group:
     description: Its resource group, when it is given by name and is not in O(resource_group).
     type: str
@@ -40,6 +39,17 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  configuration_tags:
+    description:
+      - With O(state=absent), instead of O(configuration), every maintenance configuration of the subscription that has all
+        these tags, each with this value.
+      - Takes machines off schedules that they have outgrown, such as those of another ring. Configurations without the
+        tags are never touched.
+    type: dict
+  keep:
+    description: With O(configuration_tags), the configurations that machines stay on; by name or by whole resource id.
+    type: list
+    elements: str
   assignment_name:
     description: Name of a new assignment, and of the dynamic scope. The name of the configuration when left out.
     type: str
@@ -119,6 +129,16 @@ EXAMPLES = r"""
     configuration: definitions
     name: web12
     state: absent
+
+- name: Take servers off the schedules of other rings
+  winops.hotpatch.maintenance_assignment:
+    subscription_id: "{{ azure_subscription }}"
+    resource_group: rg-arc-servers
+    configuration_tags:
+      team: web
+    keep: [web-ring-2]
+    machines: [web13, web14]
+    state: absent
 """
 
 RETURN = r"""
@@ -142,12 +162,12 @@ machines:
       type: bool
       returned: always
     assigned:
-      description: Whether it is assigned to the configuration; null when that could not be read.
+      description: Whether it is assigned to what is meant; null when that could not be read.
       type: bool
       returned: always
       sample: true
     assignments:
-      description: The names of its assignments to the configuration.
+      description: The names of its assignments to what is meant.
       type: list
       elements: str
       returned: always
@@ -176,7 +196,7 @@ scope:
   returned: always
   type: dict
 configuration_id:
-  description: Resource id of the maintenance configuration.
+  description: Resource id of the maintenance configuration; null with O(configuration_tags).
   returned: always
   type: str
 traffic:

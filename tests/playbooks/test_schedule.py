@@ -77,10 +77,64 @@ def test_the_schedules_of_two_rings(start_lab: StartLab, tmp_path: Path) -> None
     assert all(row["changed"] == 0 for row in second.recap.values()), second.output
     assert writes(lab) == sent
 
+    assert "winops-hotpatch-schedules" in str(bodies(lab, "updates-pilot-baseline")[-1]["tags"])
+    others_own_schedule(lab, "prod01")
+    moved = {**settings, "hotpatch_ring": "pilot", "hotpatch_hosts": "prod01"}
+    shown = play(lab.inventory, tmp_path, "--check", playbook=PLAYBOOK, **moved)
+    assert shown.code == 0, shown.output
+    before = writes(lab)
+    play(lab.inventory, tmp_path, playbook=PLAYBOOK, **moved)
+    sent = writes(lab)[len(before) :]
+    kinds = ("baseline", "hotpatch-2", "hotpatch-3")
+    at = "configurationAssignments/updates"
+    assert [line.partition("/providers/Microsoft.Maintenance/")[2] for line in sent] == [
+        *(f"{at}-pilot-{kind}" for kind in kinds),
+        *(f"{at}-production-{kind}" for kind in kinds),
+    ]
+    assert [line.partition(" ")[0] for line in sent] == ["PUT"] * 3 + ["DELETE"] * 3
+    assert all("/machines/prod01/" in line for line in sent)
+    assert shown.recap == {"prod01": {**shown.recap["prod01"], "changed": 2}}
+
     gone = play(lab.inventory, tmp_path, playbook=PLAYBOOK, hotpatch_schedule_state="absent", **settings)
     assert gone.code == 0, gone.output
     assert "There are no schedules any more." in gone.output
-    assert sum(line.startswith("DELETE") for line in writes(lab)) == 6
+    assert sum(line.startswith("DELETE") for line in writes(lab)) == 9
+
+
+def bodies(lab: LabProcess, name: str) -> list[dict[str, Any]]:
+    """What was written to one schedule."""
+    with urllib.request.urlopen(f"{lab.control}/azure/record?writes=1", timeout=30) as answer:
+        found = json.load(answer)["exchanges"]
+    return [
+        item["request"]["body"] for item in found if f"/maintenanceConfigurations/{name}?" in item["request"]["url"]
+    ]
+
+
+def azure_put(lab: LabProcess, path: str, body: dict[str, Any]) -> None:
+    """Somebody else's client."""
+    azure = lab.azure
+    group = f"/subscriptions/{azure['subscription_id']}/resourceGroups/{azure['resource_group']}/providers"
+    address = f"{azure['arm']['http']}{group}/{path}?api-version=2023-04-01"
+    headers = {"Authorization": f"Bearer {azure['access_token']}", "Content-Type": "application/json"}
+    request = urllib.request.Request(address, json.dumps(body).encode(), headers, method="PUT")
+    urllib.request.urlopen(request, timeout=30).close()
+
+
+def others_own_schedule(lab: LabProcess, machine: str) -> None:
+    """A schedule that the role has not made, though its name looks like it, and an assignment to it."""
+    azure = lab.azure
+    name = "updates-production-own"
+    body = {**bodies(lab, "updates-production-baseline")[0], "tags": {"team": "others"}}
+    azure_put(lab, f"Microsoft.Maintenance/maintenanceConfigurations/{name}", body)
+    configuration = (
+        f"/subscriptions/{azure['subscription_id']}/resourceGroups/{azure['resource_group']}"
+        f"/providers/Microsoft.Maintenance/maintenanceConfigurations/{name}"
+    )
+    azure_put(
+        lab,
+        f"Microsoft.HybridCompute/machines/{machine}/providers/Microsoft.Maintenance/configurationAssignments/{name}",
+        {"location": "westeurope", "properties": {"maintenanceConfigurationId": configuration}},
+    )
 
 
 def test_what_is_wrong_is_said_and_nothing_is_sent(start_lab: StartLab, tmp_path: Path) -> None:

@@ -246,3 +246,44 @@ def test_virtual_machines_in_a_dynamic_scope_are_warned_of(calls: AzureCalls) ->
         dynamic_scope={"resource_types": ["arc", "vm"]},
     )
     assert "customer managed schedules" in " ".join(calls.warnings)
+
+
+def test_machines_leave_the_schedules_that_have_a_tag(azure_lab: RunningLab, calls: AzureCalls) -> None:
+    for name, tags in (("old", {"Owner": "us"}), ("new", {"owner": "us"}), ("theirs", {"owner": "Us"}), ("bare", {})):
+        calls(maintenance_configuration, name=name, tags=tags, **SCHEDULE)
+        calls(maintenance_assignment, configuration=name, machines=["arc07", "arc08"], assignment_name=f"to-{name}")
+    azure_lab.mend_azure()
+    leave: dict[str, Any] = {"configuration_tags": {"owner": "us"}, "keep": ["new"], "state": "absent"}
+    predicted = calls(maintenance_assignment, machines=["arc07", "arc08"], check_mode=True, **leave)
+    assert writes(azure_lab) == []
+    azure_lab.break_azure("answer_lost", action=f"{ASSIGNMENTS}/delete", times=1)
+    done = calls(maintenance_assignment, machines=["arc07", "arc08"], **leave)
+    assert predicted["diff"] == done["diff"]
+    assert done["diff"]["before"] == {"arc07": ["to-old"], "arc08": ["to-old"]}
+    assert sorted(writes(azure_lab)) == ["DELETE to-old"] * 2
+    left = {item.rsplit("/", 1)[-1] for item in done["machines"][0]["other_configurations"]}
+    assert {"new", "theirs", "bare"} <= left and "old" not in left
+    assert not calls(maintenance_assignment, machines=["arc07", "arc08"], **leave)["changed"]
+    nobodys = calls(maintenance_assignment, name="arc07", **{**leave, "configuration_tags": {"owner": "nobody"}})
+    assert not nobodys["changed"] and nobodys["configuration_id"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "Name a configuration"),
+        ({"configuration": "x", "keep": ["y"]}, "keep goes with"),
+        ({"configuration_tags": {"a": "b"}}, "with state absent"),
+        ({"configuration_tags": {"a": "b"}, "state": "absent", "dynamic_scope": {}}, "no dynamic_scope"),
+        ({"configuration_tags": {}, "state": "absent"}, "at least one tag"),
+        ({"configuration_tags": {"a": ["b"]}, "state": "absent"}, "at least one tag"),
+        ({"configuration_tags": {"a": None}, "state": "absent"}, "at least one tag"),
+    ],
+)
+def test_tags_that_do_not_go_together(
+    azure_lab: RunningLab, calls: AzureCalls, options: dict[str, Any], words: str
+) -> None:
+    machine = {} if "dynamic_scope" in options else {"name": "arc01"}
+    error = calls.failing(maintenance_assignment, **machine, **options)
+    assert error.code == "invalid_input" and words in error.message
+    assert azure_lab.exchanges() == []

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 # This file is private to the winops.hotpatch collection; it may change without notice.
-"""Assign machines to a maintenance configuration, and take them off. One machine's work is a ``Job`` of :mod:`many`."""
+"""Assign machines to a maintenance configuration, and take them off it, or off several. One machine's work is a ``Job``
+of :mod:`many`.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +36,16 @@ _PAUSE = 2.0
 class Wanted:
     """What is wanted of every machine.
 
+    :ivar keys: of the configurations that are meant; to assign a machine, of ``configuration`` alone.
     :ivar location: the configuration's; empty when it is not there yet (check mode).
+    :ivar name: of a new assignment.
     """
 
     state: str
-    configuration: ResourceId
-    location: str
-    name: str
+    keys: frozenset[str]
+    configuration: ResourceId | None = None
+    location: str = ""
+    name: str = ""
     check_mode: bool = False
 
 
@@ -48,7 +53,7 @@ class Wanted:
 class Row:
     """What became of one machine; kept up to date while the work goes on.
 
-    :ivar before: the names of its assignments to this configuration; None while it has not been read.
+    :ivar before: the names of its assignments to what is meant; None while it has not been read.
     """
 
     machine: ResourceId
@@ -86,10 +91,10 @@ def working(arm: Arm, row: Row, wanted: Wanted) -> Job:
     for number in range(1, _ROUNDS + 1):
         found = _read(arm, row, wanted)
         try:
-            if wanted.state == "absent":
+            if wanted.configuration is None or wanted.state == "absent":
                 _take_off(arm, row, wanted)
             else:
-                _assign(arm, row, wanted, found)
+                _assign(arm, row, wanted, wanted.configuration, found)
             return
         except (WriteOutcomeUnknown, Conflict) as error:
             if number == _ROUNDS:
@@ -100,13 +105,13 @@ def working(arm: Arm, row: Row, wanted: Wanted) -> Job:
 
 def _read(arm: Arm, row: Row, wanted: Wanted) -> list[dict[str, Any]]:
     found = maintenance.assignments_of(arm, row.machine)
-    key = wanted.configuration.key
-    row.now = tuple(str(item.get("name")) for item in found if maintenance.configuration_of(item) == key)
+    row.now = tuple(str(item.get("name")) for item in found if maintenance.configuration_of(item) in wanted.keys)
     row.others = tuple(
         sorted(
             str(properties.get("maintenanceConfigurationId"))
             for item in found
-            if isinstance(properties := item.get("properties"), Mapping) and maintenance.configuration_of(item) != key
+            if isinstance(properties := item.get("properties"), Mapping)
+            and maintenance.configuration_of(item) not in wanted.keys
         )
     )
     if row.before is None:
@@ -119,12 +124,12 @@ def _take_off(arm: Arm, row: Row, wanted: Wanted) -> None:
     for name in row.now or ():
         if not wanted.check_mode:
             path = maintenance.assignment_path(str(row.machine), name)
-            maintenance.delete(arm, path, doing=f"taking {row.machine.name} off {wanted.configuration.name}")
+            maintenance.delete(arm, path, doing=f"taking {row.machine.name} off its schedule ({name})")
             row.sent += 1
         row.now = tuple(other for other in row.now or () if other != name)
 
 
-def _assign(arm: Arm, row: Row, wanted: Wanted, found: list[dict[str, Any]]) -> None:
+def _assign(arm: Arm, row: Row, wanted: Wanted, configuration: ResourceId, found: list[dict[str, Any]]) -> None:
     if row.now:
         return
     machine = patching.get(arm, row.machine)
@@ -143,11 +148,11 @@ def _assign(arm: Arm, row: Row, wanted: Wanted, found: list[dict[str, Any]]) -> 
         body = {
             "location": location,
             "properties": {
-                "maintenanceConfigurationId": str(wanted.configuration),
+                "maintenanceConfigurationId": str(configuration),
                 "resourceId": str(row.machine),
             },
         }
         path = maintenance.assignment_path(str(row.machine), wanted.name)
-        maintenance.write(arm, path, body, doing=f"assigning {row.machine.name} to {wanted.configuration.name}")
+        maintenance.write(arm, path, body, doing=f"assigning {row.machine.name} to {configuration.name}")
         row.sent += 1
     row.now = (wanted.name,)

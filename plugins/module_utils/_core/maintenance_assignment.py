@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure import maintenance
@@ -43,6 +44,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.maintenance_
     Filter,
     check_count,
     check_scopes,
+    configurations_tagged,
     filter_of,
     read_filter,
 )
@@ -52,10 +54,12 @@ SPEC = Spec(
     {
         **AZURE_OPTIONS,
         **KIND_OPTIONS,
-        "configuration": {"type": "str", "required": True},
+        "configuration": {"type": "str"},
         "configuration_resource_group": {"type": "str"},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "assignment_name": {"type": "str"},
+        "configuration_tags": {"type": "dict"},
+        "keep": {"type": "list", "elements": "str"},
         "dynamic_scope": {
             "type": "dict",
             "options": {
@@ -75,7 +79,7 @@ SPEC = Spec(
             },
         },
     },
-    mutually_exclusive=(("name", "machines", "dynamic_scope"),),
+    mutually_exclusive=(("name", "machines", "dynamic_scope"), ("configuration", "configuration_tags")),
 )
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -90,13 +94,11 @@ def run(call: Call) -> dict[str, Any]:
     params = call.params
     scope = params["dynamic_scope"]
     wanted_filter = filter_of(scope) if scope is not None else None
+    tags = _tags(params)
     arm = arm_of(call)
-    configuration = resource_of(
-        params["configuration"],
-        (maintenance.CONFIGURATION,),
-        subscription=arm.account.subscription_id,
-        group=params["configuration_resource_group"] or params["resource_group"],
-    )
+    if tags:
+        return _leave(call, arm, tags)
+    configuration = _configuration(call, arm, str(params["configuration"]))
     name = str(params["assignment_name"] or configuration.name)
     if not _NAME.fullmatch(name) or set(name) == {"."}:
         raise InvalidInput(f"assignment_name: {name!r} is no name of an assignment.")
@@ -104,25 +106,86 @@ def run(call: Call) -> dict[str, Any]:
         return _scope(call, arm, configuration, name, wanted_filter)
     rows = {key: azure.Row(machine) for key, machine in machines_of(call, arm).items()}
     wanted = azure.Wanted(
-        params["state"], configuration, _location(call, arm, configuration), name, check_mode=call.check_mode
+        params["state"],
+        frozenset({configuration.key}),
+        configuration,
+        _location(call, arm, configuration),
+        name,
+        check_mode=call.check_mode,
     )
     if params["state"] == "present":
         there = _machines_there(arm, configuration)
         check_count(there, {row.machine.key for row in rows.values()}, configuration.name)
+    return _work(call, arm, rows, wanted, str(configuration))
+
+
+def _tags(params: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of the configurations that machines are taken off; empty when one configuration is named.
+
+    :raises InvalidInput: the options do not go together.
+    """
+    given = params["configuration_tags"]
+    if given is None:
+        if not params["configuration"]:
+            raise InvalidInput("Name a configuration, or configuration_tags.")
+        if params["keep"] is not None:
+            raise InvalidInput("keep goes with configuration_tags.")
+        return {}
+    if params["state"] != "absent" or params["dynamic_scope"] is not None:
+        raise InvalidInput(
+            "configuration_tags takes machines off: it goes with state absent, and with no dynamic_scope."
+        )
+    if not given or any(isinstance(value, dict | list) or value is None for value in given.values()):
+        raise InvalidInput("configuration_tags: name at least one tag, each with one value.")
+    return {str(name): str(value) for name, value in given.items()}
+
+
+def _configuration(call: Call, arm: Arm, text: str) -> ResourceId:
+    return resource_of(
+        text,
+        (maintenance.CONFIGURATION,),
+        subscription=arm.account.subscription_id,
+        group=call.params["configuration_resource_group"] or call.params["resource_group"],
+    )
+
+
+def _leave(call: Call, arm: Arm, tags: Mapping[str, str]) -> dict[str, Any]:
+    """Take machines off every configuration with these tags, but for those that are kept."""
+    rows = {key: azure.Row(machine) for key, machine in machines_of(call, arm).items()}
+    keep = {_configuration(call, arm, text).key for text in call.params["keep"] or ()}
+    subscription = arm.account.subscription_id
+    if not subscription:
+        raise InvalidInput("configuration_tags: subscription_id must be given as well.")
+    meant = configurations_tagged(maintenance.configurations(arm, subscription), tags)
+    wanted = azure.Wanted("absent", frozenset(set(meant) - keep), check_mode=call.check_mode)
+    if not wanted.keys:
+        for row in rows.values():
+            row.before = row.now = ()
+        return conclude(arm, rows, {}, "Taking off", _more(rows, None), {"assigned": 0})
+    return _work(call, arm, rows, wanted, None)
+
+
+def _work(
+    call: Call, arm: Arm, rows: Mapping[str, azure.Row], wanted: azure.Wanted, configuration: str | None
+) -> dict[str, Any]:
     ended = run_rows(
         call,
         {key: azure.working(arm, row, wanted) for key, row in rows.items()},
         so_far=lambda: f"{sum(row.sent for row in rows.values())} changes sent",
         under_way=lambda _name: None,
     )
+    counts = {"assigned": sum(1 for row in rows.values() if row.now)}
+    what = "Assigning" if wanted.state == "present" else "Taking off"
+    return conclude(arm, rows, ended, what, _more(rows, configuration), counts)
+
+
+def _more(rows: Mapping[str, azure.Row], configuration: str | None) -> dict[str, Any]:
     changed = [row for row in rows.values() if row.changed]
     diff = {
         "before": {row.machine.name: list(row.before or ()) for row in changed},
         "after": {row.machine.name: list(row.now or ()) for row in changed},
     }
-    counts = {"assigned": sum(1 for row in rows.values() if row.now)}
-    more = {"configuration_id": str(configuration), "scope": None, "diff": diff}
-    return conclude(arm, rows, ended, "Assigning", more, counts)
+    return {"configuration_id": configuration, "scope": None, "diff": diff}
 
 
 def _location(call: Call, arm: Arm, configuration: ResourceId) -> str:

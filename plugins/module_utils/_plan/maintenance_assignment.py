@@ -11,12 +11,12 @@ limits of Azure Update Manager.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput, Refused
-from ansible_collections.winops.hotpatch.plugins.module_utils._plan.maintenance_change import location_key
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.maintenance_change import SCOPE, location_key
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.patch_settings_change import (
     PLATFORM,
     VM,
@@ -107,6 +107,21 @@ def read_filter(properties: Mapping[str, Any]) -> Filter:
         tags={str(name): _sorted(_texts(values)) for name, values in sorted(_mapping(settings.get("tags")).items())},
         operator=operator if operator in OPERATORS else "any",
     )
+
+
+def configurations_tagged(documents: Iterable[Mapping[str, Any]], tags: Mapping[str, str]) -> dict[str, str]:
+    """The configurations for updates inside of servers that have all these tags: id in lower case to name.
+
+    Azure's tag names are the same in capitals and small letters, their values are not.
+    """
+    wanted = {name.lower(): value for name, value in tags.items()}
+    found = {}
+    for document in documents:
+        own = {str(name).lower(): str(value) for name, value in _mapping(document.get("tags")).items()}
+        scope = _mapping(document.get("properties")).get("maintenanceScope")
+        if wanted and scope == SCOPE and all(own.get(name) == value for name, value in wanted.items()):
+            found[str(document.get("id")).rstrip("/").lower()] = str(document.get("name"))
+    return found
 
 
 def check_machine(name: str, settings: PatchSettings) -> None:
