@@ -27,7 +27,7 @@ SERVERS: list[dict[str, Any]] = [
     vm("vm02"),
     vm("custom01", azure_vm={"image": "custom"}),
     {"name": "nameless01", **EDITION},
-    {"name": "local01", **{**EDITION, "platform": "azure-local"}},
+    {"name": "local01", **EDITION, "platform": "azure-local"},
 ]
 
 

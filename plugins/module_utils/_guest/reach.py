@@ -143,6 +143,16 @@ def look_at_page(page: Page, seconds: float, clock: Callable[[], float]) -> Look
     return Look(Answer.YES, f"{page.shown} answers {status}", took)
 
 
+class _OnceAdapter(BoundedAdapter):
+    """A connection for each request. A server may end one with its answer without saying so, which a redirect that went
+    over the same connection would take for the page's failure.
+    """
+
+    def send(self, *arguments: Any, **more: Any) -> requests.Response:
+        self.poolmanager.clear()
+        return super().send(*arguments, **more)
+
+
 def _session(page: Page, meter: Meter) -> requests.Session:
     session = requests.Session()
     # Neither a proxy nor a login of the environment: what is looked at is the server.
@@ -150,7 +160,7 @@ def _session(page: Page, meter: Meter) -> requests.Session:
     # With no redirect allowed none is followed, yet requests counts the one that it is shown.
     session.max_redirects = max(1, page.redirects)
     session.headers.update({"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "winops.hotpatch"})
-    adapter = BoundedAdapter(meter)
+    adapter = _OnceAdapter(meter)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session

@@ -153,6 +153,12 @@ def test_what_a_page_answers(
     assert "hidden" not in found.words
 
 
+def test_a_connection_that_ends_with_its_answer_is_not_used_again(serve: Callable[..., str]) -> None:
+    """A server need not say that it closes, and may do it a moment later than the next request is on its way."""
+    url = serve(says(http("302 Found", b"", b"Location: /"), pause=0.1))
+    assert "redirects more often" in look(url, redirects=2).words
+
+
 def test_nobody_there(serve: Callable[..., str]) -> None:
     assert look(f"http://127.0.0.1:{free_port()}/").words.endswith("the connection was refused")
     assert look("http://no.such.name.invalid/").answer == "unknown"
