@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
@@ -49,11 +50,13 @@ class AzureCalls:
 
     :ivar lines: what was shown as progress.
     :ivar warnings: what was warned of.
+    :ivar now: what the controller takes for the time, where it is not the time.
     """
 
     lab: RunningLab
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    now: datetime | None = None
 
     def __call__(self, noun: ModuleType, *, check_mode: bool = False, **options: Any) -> dict[str, Any]:
         """Run a noun's core.
@@ -74,6 +77,7 @@ class AzureCalls:
             environment={},
             progress=self.lines.append,
             warn=self.warnings.append,
+            now=lambda: self.now or datetime.now(UTC),
         )
         result: dict[str, Any] = noun.run(call)
         return result

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -87,6 +88,24 @@ def test_only_the_baseline_months(calls: AzureCalls) -> None:
     assert all(item["planned_baseline"] for item in made["next_starts"])
     assert {item["release"][5:] for item in made["next_starts"]} == {"01", "04", "07", "10"}
     assert not calls(maintenance_configuration, name="baseline", **options)["changed"]
+
+
+def test_a_schedule_that_has_run_takes_another_time_of_day(calls: AzureCalls) -> None:
+    options = {**SCHEDULE, "quarter_month": 3}
+    made = calls(maintenance_configuration, name="later", **options)
+    calls.now = datetime.now(UTC) + timedelta(days=250)
+    assert not calls(maintenance_configuration, name="later", **options)["changed"]
+    changed = calls(maintenance_configuration, name="later", **{**options, "start": "23:00"})
+    shown = changed["configuration"]
+    assert shown["start"] > f"{calls.now:%Y-%m-%d}" > made["configuration"]["start"]
+    assert shown["start"].endswith("23:00") and shown["start"] == changed["next_starts"][0]["local"]
+    assert {item["release"][5:] for item in changed["next_starts"]} == {"03", "06", "09", "12"}
+
+
+def test_a_schedule_that_opens_no_more_is_told(calls: AzureCalls) -> None:
+    options = {**SCHEDULE, "start": "2040-01-01 22:00", "expiration": "2040-01-03 00:00"}
+    made = calls(maintenance_configuration, name="short", **options)
+    assert made["next_starts"] == [] and "opens no more" in " ".join(made["notes"])
 
 
 def test_what_others_set_stays(azure_lab: RunningLab, calls: AzureCalls) -> None:

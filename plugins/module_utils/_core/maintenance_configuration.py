@@ -50,6 +50,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.maintenance_
     in_quarter_month,
     moment_text,
     next_openings,
+    next_start,
     parse_duration,
     parse_moment,
     parse_start,
@@ -295,7 +296,12 @@ def _start(
         at = asked.get("time", known.start.time())
         fits = quarter is None or in_quarter_month(month_of(known.start.date()), quarter)
         if recurrence == known.recurrence and fits:
-            return datetime.combine(known.start.date(), at)
+            same = datetime.combine(known.start.date(), at)
+            today = moment.astimezone(rules_of(zone)).date()
+            if same == known.start or same.date() >= today:
+                return same
+            # Azure takes no new start in the past. The rate goes on counting from where it began.
+            return next_start(same, recurrence, rules_of(zone), moment)
     else:
         at = asked["time"]
     return first_start(at, recurrence, rules_of(zone), moment, quarter)
@@ -331,6 +337,8 @@ def _result(
     if after is not None and after.window is not None:
         rules, now = rules_of(after.window.zone), call.now().astimezone(UTC)
         openings = next_openings(after.window, rules, now, _SHOWN)
+        if not openings:
+            notes = [*notes, "It opens no more: its expiration comes before its next start."]
         notes = [*notes, *warnings_of(after, too_early=comes_too_early(after.window, rules, now))]
         for opening in openings[:3]:
             call.progress(f"  [azure] {target.name}: {opening.words}")

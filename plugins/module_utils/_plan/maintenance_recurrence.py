@@ -108,6 +108,8 @@ class Recurrence:
                 yield from (sunday + timedelta(days=day) for day in after_sunday)
                 sunday += timedelta(weeks=self.every)
         number = start.year * 12 + start.month - 1
+        if self.every == 1 and self.offset > 0:
+            number -= 1  # days after the last Saturday may be in the month that follows
         while number // 12 <= MAXYEAR:
             yield from (
                 datetime.combine(day, start.time()) for day in self._of_month(number // 12, number % 12 + 1, start)

@@ -175,6 +175,17 @@ def first_start(at: time, recurrence: Recurrence, zone: tzinfo, now: datetime, q
     raise InvalidInput("A schedule with these options never opens.")
 
 
+def next_start(begin: datetime, recurrence: Recurrence, zone: tzinfo, now: datetime) -> datetime:
+    """The first opening from now on of a rate that counts from ``begin``.
+
+    :raises InvalidInput: it never opens.
+    """
+    for local in recurrence.starts(begin):
+        if in_zone(local, zone)[0] >= now:
+            return local
+    raise InvalidInput("A schedule with these options never opens.")
+
+
 def in_quarter_month(month: str, number: int) -> bool:
     """Whether a ``YYYY-MM`` is the first, second or third month of a quarter."""
     return (int(month[5:7]) - 1) % 3 + 1 == number

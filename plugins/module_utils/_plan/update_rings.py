@@ -34,13 +34,19 @@ def schedules_of(
     """The schedules of all rings, in their order; a ring without servers has them as well.
 
     :param servers: by name, ``machine`` (an id or a name in Azure) and ``ring`` (the first one when empty).
-    :raises InvalidInput: a ring is described wrongly, or a server is in one that is not there.
+    :raises InvalidInput: the prefix or a ring is described wrongly, or a server is in one that is not there.
     """
     known = [_ring(ring) for ring in rings]
     if not known:
         raise InvalidInput("Describe at least one ring.")
     names = [str(ring["name"]) for ring in known]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if not _NAME.fullmatch(prefix):
+        raise InvalidInput(
+            f"The prefix {prefix!r} is no beginning of a name of letters, digits, hyphens, dots and underscores."
+        )
+    # Azure takes capitals and small letters for the same.
+    alike = [name.lower() for name in names]
+    if twice := sorted({name for name in names if alike.count(name.lower()) > 1}):
         raise InvalidInput(f"The ring {twice[0]!r} is described twice.")
     members: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
     for server, facts in servers.items():

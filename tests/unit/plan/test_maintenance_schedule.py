@@ -29,6 +29,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.maintenance_
     first_start,
     moment_text,
     next_openings,
+    next_start,
     parse_duration,
     parse_moment,
     parse_start,
@@ -212,6 +213,8 @@ def test_the_baseline_months_only() -> None:
         ("2026-01-07 22:00", "Week", "2026-01-08", ["01-14 22:00 +0100"]),
         ("2026-01-31 22:00", "Month", "2026-02-01", ["03-31 22:00 +0200", "05-31 22:00 +0200"]),
         ("2026-01-01 22:00", "Month day5,day20", "2026-01-06", ["01-20 22:00 +0100", "02-05 22:00 +0100"]),
+        ("2026-03-01 22:00", "Month Last Saturday Offset3", "2026-03-01", ["03-03 22:00 +0100", "03-31 22:00 +0200"]),
+        ("2026-02-24 22:00", "Month First Sunday Offset-3", "2026-02-01", ["02-26 22:00 +0100", "04-02 22:00 +0200"]),
         ("2026-01-01 00:00", "6Hours", "2026-01-01 12:00", ["01-01 18:00 +0100", "01-02 00:00 +0100"]),
     ],
 )
@@ -284,6 +287,20 @@ def test_the_first_start_is_worked_out(now: str, quarter_month: int | None, foun
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
     rate = after_patch_tuesday(2, every_months=3 if quarter_month else 1)
     assert moment_text(first_start(time(22), rate, BERLIN, moment, quarter_month)) == found
+
+
+@pytest.mark.parametrize(
+    ("begin", "rate", "now", "found"),
+    [
+        ("2026-01-15 23:00", after_patch_tuesday(2, every_months=3), "2026-05-01T12:00", "2026-07-16 23:00"),
+        ("2026-01-05 23:00", Recurrence("week", 2), "2026-01-13T12:00", "2026-01-19 23:00"),
+        ("2026-01-05 23:00", Recurrence("day", 3), "2026-01-08T21:59", "2026-01-08 23:00"),
+        ("2026-01-05 23:00", Recurrence("day", 3), "2026-01-08T22:01", "2026-01-11 23:00"),
+    ],
+)
+def test_a_new_start_keeps_counting_from_the_old_one(begin: str, rate: Recurrence, now: str, found: str) -> None:
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    assert moment_text(next_start(parse_moment(begin, "start"), rate, BERLIN, moment)) == found
 
 
 @pytest.mark.parametrize("text", ["1320", "25:00", "22:60", "22", "2026-02-30 22:00", "tomorrow", "2026-01-01"])

@@ -41,6 +41,7 @@ def test_a_hotpatch_month_never_restarts_whatever_a_ring_says() -> None:
         ([{}], "needs a name"),
         ([{"name": "a b"}], "needs a name"),
         ([{"name": "a"}, {"name": "a"}], "described twice"),
+        ([{"name": "a"}, {"name": "A"}], "described twice"),
         ([{"name": "a", "days": 2}], "has days"),
         ([{"name": "a", "hotpatch_days": "soon"}], "a number of days"),
         ([{"name": "a", "baseline_days": 7}], "-6 to 6"),
@@ -50,6 +51,12 @@ def test_a_hotpatch_month_never_restarts_whatever_a_ring_says() -> None:
 def test_rings_that_are_described_wrongly(rings: list[dict[str, Any]], words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         schedules_of({}, rings, "u")
+
+
+@pytest.mark.parametrize("prefix", ["", "a b", "a/b", "-a", "a" * 42])
+def test_a_prefix_that_begins_no_name(prefix: str) -> None:
+    with pytest.raises(InvalidInput, match="no beginning of a name"):
+        schedules_of({}, RINGS, prefix)
 
 
 def test_a_server_of_an_unknown_ring() -> None:
