@@ -47,6 +47,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.rollback imp
     Target,
     Wish,
     attempts_before,
+    baseline_to_come,
     find_target,
     make_plan,
     ways_that_remain,
@@ -221,9 +222,12 @@ class _Rollback:
         plan = Plan(Status.DONE, "", kb=record.kb, returns_to=None, then_install=record.then_install)
         self._prove(plan, record, packages)
         hold = self.call.params["hold"]
+        words = f"{record.kb} is off, the build is {self._build}."
+        to_come = baseline_to_come(record, self._state().standing.level)
+        if to_come:
+            words += f" {' and '.join(to_come)}, the last good baseline, is not installed yet."
         if self.call.check_mode:
             would = hold and record.stage is not Stage.FINISHED
-            words = f"{record.kb} is off, the build is {self._build}."
             return self._keys(replace(plan, words=words), changed=would)
         held: bool | None = None
         hidden_now, why = False, None
@@ -231,7 +235,6 @@ class _Rollback:
             held, hidden_now, why = self._hold(plan, record)
         if record.stage is not Stage.FINISHED:
             self._write(replace(record, stage=Stage.FINISHED))
-        words = f"{record.kb} is off, the build is {self._build}."
         keys = self._keys(replace(plan, words=words), changed=hidden_now)
         keys.update({"finished": True, "held": held, "hold_words": why})
         if hidden_now:

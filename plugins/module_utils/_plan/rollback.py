@@ -183,7 +183,8 @@ def find_target(
     found = find_level(state.product, build_of(facts), installed_kbs(facts), catalogue)
     if record is not None and _done_before(wish, record, build_of(facts), found.level, packages):
         words = f"{record.kb} was taken off before, and nothing was installed since. Name a KB to go further back."
-        return Plan(Status.DONE, words, kb=record.kb, then_install=record.then_install)
+        to_come = baseline_to_come(record, found.level)
+        return Plan(Status.DONE, words, kb=record.kb, then_install=record.then_install, restarts=len(to_come))
     if found.level is None:
         words = f"It {found.words}, so which update is the latest cannot be told."
         return _refused(Doubt("level_unknown", words))
@@ -301,6 +302,11 @@ def attempts_before(target: Target, record: Record | None) -> int:
     if record is None or record.stage is not Stage.REMOVED:
         return 0
     return record.attempts if record.package.lower() == target.package.identity.lower() else 0
+
+
+def baseline_to_come(record: Record, level: Level | None) -> tuple[str, ...]:
+    """The KBs of the last good baseline that the record wants and the server's level does not have yet."""
+    return () if level is not None and level.kb in record.then_install else record.then_install
 
 
 # ---- parts

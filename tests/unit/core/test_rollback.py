@@ -390,7 +390,16 @@ def test_another_hotpatch_that_came_back_is_told_and_is_no_failure() -> None:
 
 def test_the_baseline_that_belongs_to_it_may_stand_there_already() -> None:
     record = note(Stage.REMOVED, build_after="26100.6584", then_install=("KB5066835",))
-    assert run(back(record=record), phase="finish")["finished"] is True
+    result = run(back(record=record), phase="finish")
+    assert result["finished"] is True
+    assert "not installed yet" not in result["msg"]
+
+
+def test_a_last_good_baseline_that_did_not_come_is_told() -> None:
+    record = note(Stage.REMOVED, then_install=("KB5074109",))
+    result = run(back(record=record), phase="finish")
+    assert result["finished"] is True
+    assert "KB5074109, the last good baseline, is not installed yet." in result["msg"]
 
 
 @pytest.mark.parametrize(

@@ -321,7 +321,9 @@ def test_the_last_good_baseline_is_installed_where_what_comes_back_is_older() ->
         build_before="26100.7171", build_after="26100.6584", then_install=("KB5066835",),
     )  # fmt: skip
     done = plan([RTM, rollup("26100.6584", SUPERSEDED), OCTOBER], "26100.6899", ["KB5066835"], record=kept)
-    assert (done.status, done.then_install) == (Status.DONE, ("KB5066835",))
+    assert (done.status, done.then_install, done.restarts) == (Status.DONE, ("KB5066835",), 0)
+    halfway = plan([RTM, rollup("26100.6584")], "26100.6584", ["KB5065426"], record=kept)
+    assert (halfway.status, halfway.then_install, halfway.restarts) == (Status.DONE, ("KB5066835",), 1)
 
 
 @pytest.mark.parametrize(
