@@ -14,7 +14,8 @@ description:
     thousand with each query, and groups them by product, track, enrollment, status, region and tags.
   - What is known of a machine is in its variable C(hotpatch_azure), with the keys of M(winops.hotpatch.fleet_info).
     C(hotpatch_enrolled) and C(hotpatch_opted_out), which the roles of this collection heed, are set where Azure knows
-    them, so that a month is planned by what Azure says and not by a hint on the server.
+    them, so that a month is planned by what Azure says and not by a hint on the server. C(hotpatch_azure_machine) is
+    the resource id, so that the roles that work in Azure need not be told which machine a server is.
   - Resource Graph lags by seconds to minutes behind what happens, and a cache by up to its timeout.
   - Azure does not know how to log in to a server. Set C(ansible_host) and its like with O(compose), and the account in
     C(group_vars).
@@ -91,11 +92,18 @@ seealso:
 """
 
 EXAMPLES = r"""
-# production.hotpatch_fleet.yml: the production servers of one subscription, reached by their full names
+---
+# fleet.yml: all that the account may read; the account comes from the environment (AZURE_CLIENT_ID and its like)
+plugin: winops.hotpatch.fleet
+
+---
+# production.hotpatch_fleet.yml: the production servers of a region, reached by their full names over WinRM
 plugin: winops.hotpatch.fleet
 subscription_id: 00000000-0000-0000-0000-000000000000
+locations: [westeurope]
 tags:
   stage: prod
+# What is the same for all hosts is better in group_vars: Ansible evaluates each of these for each host anew.
 compose:
   ansible_host: hotpatch_azure.fqdn or hotpatch_azure.name
   ansible_connection: "'winrm'"
@@ -109,6 +117,14 @@ cache: true
 cache_plugin: ansible.builtin.jsonfile
 cache_connection: ~/.cache/hotpatch-fleet
 cache_timeout: 900
+
+---
+# vms.fleet.yml: Azure VMs of two regions, by resource group
+plugin: winops.hotpatch.fleet
+kinds: [vm]
+locations: [westeurope, uksouth]
+hostnames: [computer_name, name]
+group_by: [resource_group, track]
 """
 
 import hashlib
@@ -127,7 +143,6 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure import fleet
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import arm_for
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.credential_options import CREDENTIAL_OPTIONS
-from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge import catalogue_at, day_in
 from ansible_collections.winops.hotpatch.plugins.module_utils._eligibility.platform_kind import AZURE_VM
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import HotpatchError
 
@@ -179,6 +194,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
                 return _unpacked(self._cache[key])
             except KeyError:
                 pass  # not there, too old, or in another form
+        # Here, not above: an answer from the cache needs none of it, and loading it would take a part of that time.
+        from ansible_collections.winops.hotpatch.plugins.module_utils._core.knowledge import (
+            catalogue_at,
+            day_in,
+        )
+
         arm = arm_for(params, environment=os.environ)
         catalogue = catalogue_at(day_in({**judged, "month": None}, datetime.now(UTC).date()), judged["catalogue"])
         found = fleet.machines(arm, wanted, fleet.scope_of(params, arm), catalogue)
@@ -281,6 +302,7 @@ def _usable(name: Any) -> str | None:
 def _variables(machine: Mapping[str, Any]) -> dict[str, Any]:
     """What is not known is not set, so that a person's own group_vars count."""
     known = {
+        "hotpatch_azure_machine": machine["id"],
         "hotpatch_enrolled": machine["enrolled"],
         "hotpatch_opted_out": machine["opted_out"],
         "hotpatch_platform": AZURE_VM if machine["kind"] == "vm" else None,
