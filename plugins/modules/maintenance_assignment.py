@@ -17,6 +17,8 @@ description:
   - Before a virtual machine of Azure is assigned, its patch orchestration is looked at. A schedule needs customer
     managed schedules there, and Azure refuses those together with hotpatching; such a machine is refused in words,
     and nothing is sent for it. Arc machines need no such setting, and hotpatching and schedules go together.
+  - For a dynamic scope, Resource Graph is asked which machines it finds now. Those that will not be patched, or of
+    which that cannot be told, are warned of with the reason; the scope is made all the same.
 author: The winops.hotpatch contributors (@winops)
 extends_documentation_fragment:
   - winops.hotpatch.azure
@@ -41,8 +43,8 @@ options:
     default: present
   configuration_tags:
     description:
-      - With O(state=absent), instead of O(configuration), every maintenance configuration of the subscription that has all
-        these tags, each with this value.
+      - With O(state=absent), instead of O(configuration), every maintenance configuration of the subscription that has
+        all these tags, each with this value.
       - Takes machines off schedules that they have outgrown, such as those of another ring. Configurations without the
         tags are never touched.
     type: dict
@@ -56,7 +58,7 @@ options:
   dynamic_scope:
     description:
       - Whatever machines a filter finds, instead of O(name) and O(machines). What is left out does not filter.
-      - At most 1000 machines each; Azure takes no more, and how many there will be is not known before.
+      - At most 1000 machines each; Azure takes no more. How many there are now is told, not how many there will be.
     type: dict
     suboptions:
       subscription_id:
@@ -192,7 +194,12 @@ counts:
   type: dict
   sample: {machines: 40, changed: 12, failed: 0, assigned: 40}
 scope:
-  description: The dynamic scope with its id, whether it is assigned, and its filter; null when machines were given.
+  description:
+    - The dynamic scope with its C(id), whether it is C(assigned), its C(filter), and the C(machines) that it finds now,
+      each with C(id), C(name), C(location), C(patched) (whether a schedule will patch it; null when that is not known)
+      and C(notes), and their C(counts). C(machines) is null when Resource Graph could not be asked, and with
+      O(state=absent).
+    - Null when machines were given.
   returned: always
   type: dict
 configuration_id:

@@ -150,5 +150,5 @@ def test_what_is_wrong_is_said_and_nothing_is_sent(start_lab: StartLab, tmp_path
     hot = variables(lab, hotpatch_azure_kind="vm", hotpatch_hosts="vmhot", hotpatch_schedule_assess=False)
     refused = play(lab.inventory, tmp_path, playbook=PLAYBOOK, **hot)
     assert refused.code == 2
-    assert "this virtual machine has hotpatching on" in refused.output
+    assert "This virtual machine has hotpatching on" in refused.output
     assert not any("configurationAssignments" in line for line in writes(lab))

@@ -33,8 +33,8 @@ def azure_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
     servers: list[dict[str, Any]] = [{"name": f"arc{number:02d}"} for number in range(1, 9)]
     servers += [
         {"name": "expired", "arc": "expired"},
-        {"name": "vmhot", "platform": "azure", "edition": "ServerTurbine"},
-        {"name": "vmplain", "platform": "azure", "enrolled": False},
+        {"name": "vmhot", "platform": "azure", "arc": "none", "edition": "ServerTurbine"},
+        {"name": "vmplain", "platform": "azure", "arc": "none", "enrolled": False},
     ]
     with running_lab({"as_of": "2025-12-20", "servers": servers}, tmp_path_factory.mktemp("lab")) as running:
         yield running
@@ -257,14 +257,37 @@ def test_a_dynamic_scope(azure_lab: RunningLab, calls: AzureCalls, where: dict[s
     assert not calls(maintenance_assignment, state="absent", **given)["changed"]
 
 
-def test_virtual_machines_in_a_dynamic_scope_are_warned_of(calls: AzureCalls) -> None:
-    calls(
-        maintenance_assignment,
-        configuration="nothing",
-        check_mode=True,
-        dynamic_scope={"resource_types": ["arc", "vm"]},
-    )
-    assert "customer managed schedules" in " ".join(calls.warnings)
+def test_the_machines_of_a_dynamic_scope_are_looked_at(azure_lab: RunningLab, calls: AzureCalls) -> None:
+    scope: dict[str, Any] = {"resource_types": ["arc", "vm"]}
+    given = {"configuration": "nothing", "check_mode": True, "dynamic_scope": scope}
+    found = calls(maintenance_assignment, **given)["scope"]
+    states = {row["name"].lower(): (row["patched"], " ".join(row["notes"])) for row in found["machines"]}
+    assert states["arc01"] == (True, "")
+    for name, words in (
+        ("expired", "identity has expired"),
+        ("vmhot", "refuses that together with hotpatching"),
+        ("vmplain", "customer managed schedules"),
+    ):
+        assert states[name][0] is False and words in states[name][1]
+    assert found["counts"] == {"found": 11, "patched": 8, "not_patched": 3, "unknown": 0}
+    (warning,) = [text for text in calls.warnings if text.startswith("Dynamic scope")]
+    assert "3 of the 11 machines" in warning and "vmplain: " in warning.lower() and "ARC0" not in warning
+    assert writes(azure_lab) == []
+
+    only = calls(maintenance_assignment, **{**given, "dynamic_scope": {**scope, "resource_types": ["vm"]}})
+    assert {row["name"].lower() for row in only["scope"]["machines"]} == {"vmhot", "vmplain"}
+    calls.warnings.clear()
+    nobody = calls(maintenance_assignment, **{**given, "dynamic_scope": {**scope, "locations": ["uksouth"]}})
+    assert nobody["scope"]["counts"]["found"] == 0
+    assert "Dynamic scope: It finds no machine now." in calls.warnings
+
+
+def test_a_dynamic_scope_whose_machines_cannot_be_read_is_told(azure_lab: RunningLab, calls: AzureCalls) -> None:
+    calls(maintenance_configuration, name="blind", **SCHEDULE)
+    azure_lab.break_azure("permission_missing", action="Microsoft.ResourceGraph/resources/read")
+    made = calls(maintenance_assignment, configuration="blind", dynamic_scope={"tags": {"blind": "yes"}})
+    assert made["changed"] and made["scope"]["machines"] is None and made["scope"]["counts"] is None
+    assert any("is not known" in text and "Microsoft.ResourceGraph" in text for text in calls.warnings)
 
 
 def test_machines_leave_the_schedules_that_have_a_tag(azure_lab: RunningLab, calls: AzureCalls) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure import maintenance
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure import maintenance, resource_graph
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure import maintenance_assignment as azure
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Arm
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import (
@@ -36,7 +36,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core.azure_target
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
 from ansible_collections.winops.hotpatch.plugins.module_utils._core.spec import Spec
-from ansible_collections.winops.hotpatch.plugins.module_utils._errors import InvalidInput, Refused
+from ansible_collections.winops.hotpatch.plugins.module_utils._errors import HotpatchError, InvalidInput, Refused
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.maintenance_assignment import (
     OPERATORS,
     OS_TYPES,
@@ -49,6 +49,12 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._plan.maintenance_
     read_filter,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.maintenance_change import read_configuration
+from ansible_collections.winops.hotpatch.plugins.module_utils._plan.maintenance_scope import (
+    counts_of,
+    fitting,
+    scope_query,
+    warnings_of_scope,
+)
 
 SPEC = Spec(
     {
@@ -234,12 +240,8 @@ def _scope(call: Call, arm: Arm, configuration: ResourceId, name: str, wanted: F
     checked(ResourceId(str(subscription), str(group or configuration.group), configuration.kind, configuration.name))
     scope = f"/subscriptions/{subscription}" + (f"/resourceGroups/{group}" if group else "")
     path = maintenance.assignment_path(scope, name)
-    _location(call, arm, configuration)
-    if call.params["state"] == "present" and "vm" in (wanted.resource_types or ("vm",)):
-        call.warn(
-            "On virtual machines a schedule runs only with customer managed schedules set, and so without hotpatching; "
-            "those that a dynamic scope finds are not checked."
-        )
+    location = _location(call, arm, configuration)
+    found = _found(call, arm, str(subscription), group, wanted, location)
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
     for number in range(_ROUNDS):
@@ -259,11 +261,38 @@ def _scope(call: Call, arm: Arm, configuration: ResourceId, name: str, wanted: F
         "changed": before != after,
         "machines": [],
         "configuration_id": str(configuration),
-        "scope": {"id": path, "assigned": after is not None, "filter": after},
+        "scope": {
+            "id": path,
+            "assigned": after is not None,
+            "filter": after,
+            "machines": found,
+            "counts": None if found is None else counts_of(found),
+        },
         "diff": {"before": before or {}, "after": after or {}},
         "traffic": arm.traffic,
         "correlation_id": arm.correlation_id,
     }
+
+
+def _found(
+    call: Call, arm: Arm, subscription: str, group: str | None, wanted: Filter, location: str
+) -> list[dict[str, Any]] | None:
+    """The machines that the scope finds now, with a warning of those that will not be patched; None: not known."""
+    if call.params["state"] == "absent":
+        return None
+    try:
+        rows = resource_graph.rows(
+            arm, scope_query(wanted, group), [subscription], doing="looking for the machines of the dynamic scope"
+        )
+        found = fitting(rows, wanted, location)
+    except HotpatchError as error:
+        call.warn(
+            f"Which machines the dynamic scope finds, and whether they will be patched, is not known. {error.message}"
+        )
+        return None
+    for text in warnings_of_scope(found):
+        call.warn(f"Dynamic scope: {text}")
+    return found
 
 
 def _shown(document: dict[str, Any], configuration: ResourceId) -> dict[str, Any] | None:

@@ -124,33 +124,51 @@ def configurations_tagged(documents: Iterable[Mapping[str, Any]], tags: Mapping[
     return found
 
 
-def check_machine(name: str, settings: PatchSettings) -> None:
-    """:raises Refused: a schedule on this machine would do nothing, or Azure refuses it."""
+@dataclass(frozen=True)
+class Obstacle:
+    """Why a schedule would do nothing on a machine, or Azure refuses it.
+
+    :ivar words: a sentence, without the machine's name.
+    """
+
+    code: str
+    words: str
+    hint: str
+
+
+def obstacle_of(settings: PatchSettings) -> Obstacle | None:
+    """What keeps a schedule from patching a machine; None when its settings do not."""
     if settings.agent == "Expired":
-        raise Refused(
-            f"{name}: its agent has had no contact for so long that its identity has expired. Nothing was sent.",
-            code="agent_expired",
-            hint="Connect the agent anew (azcmagent disconnect, then connect), then run this again.",
+        return Obstacle(
+            "agent_expired",
+            "Its agent has had no contact for so long that its identity has expired.",
+            "Connect the agent anew (azcmagent disconnect, then connect), then run this again.",
         )
     if settings.kind != VM:
-        return
+        return None
     if settings.hotpatching:
-        raise Refused(
-            f"{name}: this virtual machine has hotpatching on. A schedule needs "
-            "bypassPlatformSafetyChecksOnUserSchedule, and Azure refuses that together with hotpatching. "
-            "Nothing was sent.",
-            code="schedule_excludes_hotpatching",
-            hint="Azure installs its hotpatches by itself, or install them with patch_installation or the playbook "
+        return Obstacle(
+            "schedule_excludes_hotpatching",
+            "This virtual machine has hotpatching on. A schedule needs bypassPlatformSafetyChecksOnUserSchedule, and "
+            "Azure refuses that together with hotpatching.",
+            "Azure installs its hotpatches by itself, or install them with patch_installation or the playbook "
             "patch_month. For a schedule, turn hotpatching off with patch_settings.",
         )
     if settings.patch_mode != PLATFORM or not settings.bypass_safety_checks:
-        raise Refused(
-            f"{name}: Azure runs a schedule on a virtual machine only with patchMode AutomaticByPlatform and "
-            "bypassPlatformSafetyChecksOnUserSchedule (customer managed schedules). Nothing was sent.",
-            code="patch_orchestration",
-            hint="First run winops.hotpatch.patch_settings with patch_mode automatic_by_platform and "
+        return Obstacle(
+            "patch_orchestration",
+            "Azure runs a schedule on a virtual machine only with patchMode AutomaticByPlatform and "
+            "bypassPlatformSafetyChecksOnUserSchedule (customer managed schedules).",
+            "First run winops.hotpatch.patch_settings with patch_mode automatic_by_platform and "
             "bypass_platform_safety_checks true.",
         )
+    return None
+
+
+def check_machine(name: str, settings: PatchSettings) -> None:
+    """:raises Refused: a schedule on this machine would do nothing, or Azure refuses it."""
+    if (found := obstacle_of(settings)) is not None:
+        raise Refused(f"{name}: {found.words} Nothing was sent.", code=found.code, hint=found.hint)
 
 
 def notes_of(settings: PatchSettings, location: str, configured: str, others: int) -> list[str]:
