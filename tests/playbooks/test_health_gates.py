@@ -53,7 +53,7 @@ def lines(folder: Path) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
-def run(lab: LabProcess, folder: Path, **variables: Any) -> Played:
+def run(lab: LabProcess, folder: Path, *extra: str, **variables: Any) -> Played:
     settings = {
         "hotpatch_month": "2025-12",
         "hotpatch_restart_reasons": ALLOW,
@@ -61,7 +61,7 @@ def run(lab: LabProcess, folder: Path, **variables: Any) -> Played:
         # Long, so that a busy machine fails nobody; a test whose server stays broken waits all of it and gives its own.
         "hotpatch_health_timeout": 120,
     }
-    return play(lab.inventory, folder, **{**settings, **variables})
+    return play(lab.inventory, folder, *extra, **{**settings, **variables})
 
 
 def broken(lab: LabProcess, name: str, **fault: Any) -> dict[str, Any]:
@@ -167,3 +167,10 @@ def test_whatever_goes_wrong_around_the_drain_is_told_of_the_server(start_lab: S
     states = lab.states()
     assert [states[name]["restarts"] for name in ("sick01", "drain01", "gone01", "full01")] == [[], [], [], []]
     assert states["undrain01"]["build"] == "26100.7392"
+    # A later run has nothing to install there, and knows all the same that it is drained.
+    kept = (tmp_path / "drained" / "undrain01").read_text(encoding="utf-8")
+    assert "W3SVC" in kept, "what ran before it was drained"
+    later = run(lab, tmp_path, "--limit", "undrain01", **hooks(tmp_path, [], []))
+    assert later.outcomes == {"undrain01": "current"}, later.output
+    assert lines(tmp_path)[-1] == "undrain-done undrain01"
+    assert not (tmp_path / "drained" / "undrain01").exists()
