@@ -1,14 +1,17 @@
 # Copyright (c) 2026, the winops.hotpatch contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook schedule against the lab's Azure: check mode, twice, a server of another kind, and deleted again."""
+"""The playbook schedule against the lab's Azure: check mode, twice, another ring, what a window does, deleted again."""
 
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from demo.lab_process import LabProcess
 from tests.playbooks.conftest import StartLab, play
@@ -135,6 +138,88 @@ def others_own_schedule(lab: LabProcess, machine: str) -> None:
         f"Microsoft.HybridCompute/machines/{machine}/providers/Microsoft.Maintenance/configurationAssignments/{name}",
         {"location": "westeurope", "properties": {"maintenanceConfigurationId": configuration}},
     )
+
+
+def control(lab: LabProcess, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the lab's control address answers."""
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(lab.control + path, data), timeout=30) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+def open_window(lab: LabProcess, name: str) -> dict[str, Any]:
+    """Open the next window of a schedule now; how it ended."""
+    control(lab, "/azure/windows", {"configuration": name})
+    deadline = time.monotonic() + 60
+    while True:
+        opened: dict[str, Any] = control(lab, "/azure/windows")["opened"][-1]
+        if all(machine["status"] != "InProgress" for machine in opened["machines"]):
+            return opened
+        assert time.monotonic() < deadline, opened
+        time.sleep(0.1)
+
+
+def graph(lab: LabProcess, query: str) -> list[dict[str, Any]]:
+    """Rows of Resource Graph, by somebody else's client."""
+    address = f"{lab.azure['arm']['http']}/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01"
+    headers = {"Authorization": f"Bearer {lab.azure['access_token']}", "Content-Type": "application/json"}
+    body = {"query": query, "options": {"resultFormat": "objectArray"}}
+    with urllib.request.urlopen(urllib.request.Request(address, json.dumps(body).encode(), headers)) as answer:
+        rows: list[dict[str, Any]] = json.load(answer)["data"]
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("as_of", "level", "schedule", "installed", "restarts"),
+    [
+        ("2025-12-20", "KB5068966", "updates-all-hotpatch-3", "KB5072014", []),
+        # A cumulative update restarts a second time by itself.
+        (
+            *("2026-01-20", "KB5072014", "updates-all-baseline", "KB5073379"),
+            ["Azure Update Manager", "TrustedInstaller"],
+        ),
+    ],
+    ids=["hotpatch", "baseline"],
+)
+def test_the_window_does_what_the_schedule_says(
+    start_lab: StartLab, tmp_path: Path, as_of: str, level: str, schedule: str, installed: str, restarts: list[str]
+) -> None:
+    """The server stands where it should, not only the schedule; it restarts only where that is due."""
+    lab = start_lab([{"name": "web01", "level": level}], scale=2000, as_of=as_of)
+    settings = {**variables(lab), "hotpatch_rings": [{"name": "all"}], "hotpatch_schedule_assess": False}
+    done = play(lab.inventory, tmp_path, playbook=PLAYBOOK, **settings)
+    assert done.code == 0, done.output
+    before = control(lab, "/servers/web01")
+    assert (before["level"], before["installs"]) == (level, [])
+
+    opened = open_window(lab, schedule)
+    assert [machine["status"] for machine in opened["machines"]] == ["Succeeded"]
+    after = control(lab, "/servers/web01")
+    assert after["level"] == installed and after["on_track"] and not after["restart_pending"]
+    assert [item["kb"] for item in after["installs"]] == [installed]
+    assert [item["by"] for item in after["restarts"]] == restarts
+    assert (after["last_boot"] != before["last_boot"]) is bool(restarts)
+    for restart in after["restarts"]:
+        assert opened["began"] < restart["asked"] < restart["answering"] < opened["ends"]
+
+    time.sleep(0.2)  # so far is Resource Graph behind
+    (run,) = graph(
+        lab,
+        "maintenanceresources | where type =~ 'microsoft.maintenance/applyupdates'"
+        " | project status = properties.status, run = properties.correlationId,"
+        " machine = properties.resourceId, configuration = properties.maintenanceConfigurationId",
+    )
+    assert run["status"] == "Succeeded" and run["configuration"].endswith(schedule)
+    assert run["machine"].endswith("/machines/web01")
+    (result,) = graph(
+        lab,
+        "patchinstallationresources | where type =~ 'microsoft.hybridcompute/machines/patchinstallationresults'"
+        " | project status = properties.status, run = properties.maintenanceRunId, by = properties.startedBy,"
+        " count = properties.installedPatchCount, restart = properties.rebootStatus",
+    )
+    word = "Completed" if restarts else "NotNeeded"
+    assert result == {"status": "Succeeded", "run": run["run"], "by": "Platform", "count": 1, "restart": word}
 
 
 def test_what_is_wrong_is_said_and_nothing_is_sent(start_lab: StartLab, tmp_path: Path) -> None:
