@@ -277,7 +277,7 @@ def test_a_run_that_is_killed_leaves_nothing_drained_that_the_next_does_not_put_
             "vars": {"ansible_connection": "local"},
         }
         (tmp_path / f"{word}.yml").write_text(yaml.safe_dump([task]), encoding="utf-8")
-    variables = {
+    variables: dict[str, Any] = {
         "hotpatch_as_of": "2025-12-20",
         "hotpatch_drain_tasks": str(tmp_path / "drain.yml"),
         "hotpatch_undrain_tasks": str(tmp_path / "undrain.yml"),
