@@ -99,11 +99,18 @@ summary:
       returned: always
       sample: [web01]
     servers:
-      description: One entry for each server.
+      description:
+        - One entry for each server. C(missing) is what is in its way, C(next) what a person does now, in order.
       type: list
       elements: dict
       returned: always
-      sample: [{name: web01, outcome: ready, stages: [vbs], missing: [], restarted: true}]
+      sample:
+        - name: sql02
+          outcome: not_eligible
+          stages: []
+          missing: [Secure Boot is off.]
+          next: [Turn Secure Boot on in the firmware., 'Then run this again: what is done stays done.']
+          restarted: false
 outcomes:
   description: By server name, its outcome and the reason.
   returned: success

@@ -104,6 +104,12 @@ def test_from_a_check_run_to_enrolled_servers_and_nothing_twice(start_lab: Start
     ), second.output
     for name, (outcome, words) in LEFT_ALONE.items():
         assert told[name][0] == outcome and words in told[name][1], (name, told[name])
+    # Every server that has not arrived is told its next step, on the screen as well.
+    report = json.loads((tmp_path / "onboarding.json").read_text(encoding="utf-8"))
+    assert {each["name"] for each in report["servers"]} == {each["name"] for each in FLEET}
+    assert {each["name"]: bool(each["next"]) for each in report["servers"]} == {
+        each["name"]: each["outcome"] != "enrolled" for each in report["servers"]
+    }
     assert restarts(lab) == {"vbs01": 1, "vbs02": 1, "both01": 1}
     states = lab.states()
     assert all(states[name]["on_track"] for name in ("vbs01", "vbs02", "both01", "arc01", "ok01"))

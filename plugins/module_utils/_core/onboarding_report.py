@@ -107,11 +107,11 @@ def _lines(summary: Mapping[str, Any]) -> list[str]:
             each["outcome"],
             f"{_stand(each['before'])} > {_stand(each['after'])}",
             {True: "yes", False: "no", None: "?"}[each["restarted"]],
-            each["reason"],
+            " ".join([each["reason"], *(["Next:"] if each["next"] else []), *each["next"]]),
         ]
         for each in summary["servers"]
     ]
-    head = ["SERVER", "OUTCOME", "BEFORE > AFTER", "RESTARTED", "REASON, AND WHAT IS STILL MISSING"]
+    head = ["SERVER", "OUTCOME", "BEFORE > AFTER", "RESTARTED", "REASON, AND WHAT IS TO BE DONE NEXT"]
     waiting = summary["waiting"]
     tail = [f"These servers now wait for enrollment in Azure: {', '.join(waiting)}.", ""] if waiting else []
     return ["", *table_lines(head, rows), "", *funnel_lines(summary["funnel_after"]), "", *tail]

@@ -30,6 +30,8 @@ OUTCOMES = ("enrolled", "ready", "refused", "not_eligible", "failed", "unreachab
 
 #: What a run needs leave for, beside restarts: a new identity, which loses the role assignments of the old one.
 IDENTITY_RESET = "allow_identity_reset"
+_AGAIN = "Then run this again: what is done stays done."
+_ALLOW = "Run this again with that allowed, or take it out of the run."
 _MACHINE = (
     "build_unknown", "build_below_floor", "firmware_unknown", "bios_firmware", "secure_boot_unknown", "secure_boot_off",
     "virtualization_missing", "vbs_unknown", "vbs_not_enabled", "vbs_waits_for_restart", "vbs_not_running",
@@ -125,8 +127,8 @@ def conclude_onboarding(
     :param stages: name and result of the stages that were reached, in order: ``state`` is ``done``, ``failed``,
         ``refused`` (nothing was tried) or ``halted``, ``words`` say why. A state that is none of them counts as failed.
     :returns: ``outcome``, ``reason``, ``before`` and ``after`` (each with ``eligible``, ``enrolled`` and the codes of
-        the blockers; ``after`` is None when it could not be read), ``missing`` (words), ``restarted``, and for the
-        funnel ``stands``, how it was last seen.
+        the blockers; ``after`` is None when it could not be read), ``missing`` (words), ``next`` (what a person does
+        now, a sentence each, in order), ``restarted``, and for the funnel ``stands``, how it was last seen.
     """
     again = None if facts_after is None else _found(state_of(facts_after, declarations, catalogue))
     moved = restarted(facts_before, facts_after)
@@ -139,9 +141,34 @@ def conclude_onboarding(
         "before": _shown(step),
         "after": _shown(again) if again else None,
         "missing": (again or step)["missing"],
+        "next": _next_steps(outcome, step, again or step, stages),
         "restarted": moved,
         "stands": again or step,
     }
+
+
+def _next_steps(
+    outcome: str,
+    step: Mapping[str, Any],
+    stands: Mapping[str, Any],
+    stages: Sequence[tuple[str, Mapping[str, Any]]],
+) -> list[str]:
+    """What brings a server on from where it stands; nothing where it has arrived, or Azure goes on with it."""
+    if outcome == "ready" and not any(result.get("words") for name, result in stages if name == ENROLL):
+        return ["Enroll it: run this again with hotpatch_enroll, or run the playbook enroll."]
+    if outcome in ("enrolled", "ready"):
+        return []
+    if outcome == "skipped":
+        held = not step["allowed"]
+        return [_ALLOW if held else "Mend what the run stopped for. " + _AGAIN]
+    if outcome in ("failed", "unreachable"):
+        return ["Mend that. " + _AGAIN]
+    plan = stands["fix_plan"] or {}
+    if plan.get("possible") is False:
+        return ["It stays on ordinary updates: nothing on this installation changes that."]
+    # A fix of two actions is one step for a person; the restart between fixes is part of them.
+    fixes = dict.fromkeys(str(each["fix"]) for each in plan.get("steps") or () if each["blocker"])
+    return [*fixes, _AGAIN]
 
 
 def totals(concluded: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -159,3 +159,35 @@ def test_what_became_of_a_server(
 def test_a_server_that_was_never_read_keeps_its_reason() -> None:
     found = concluded(None, facts(), failure={"unreachable": False, "msg": "web01: refused."})
     assert (found["outcome"], found["reason"]) == ("failed", "web01: refused.")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "stages", "first", "last"),
+    [
+        (facts(), facts(hotpatch_hint={"arc_license": True}), [("enroll", DONE)], None, None),
+        (facts(), facts(), [], "hotpatch_enroll", "playbook enroll"),
+        # Azure goes on with it, or there is nothing to be done there.
+        (facts(), facts(), [("enroll", {"state": "done", "words": "Azure works on it."})], None, None),
+        (facts(firmware={"secure_boot": False}, vbs={"status": 0}), "same", [], "EnableVirtualization", "again"),
+        (facts(os={"product_type": 1, "edition_id": "Enterprise"}), "same", [], "ordinary updates", "ordinary updates"),
+        (facts(vbs={"status": None}), "same", [], "read the server again", "again"),
+        (facts(arc=NO_AGENT), "same", [FAILED], "Mend that", "run this again"),
+        (facts(arc=NO_AGENT), "same", [HALTED], "stopped for", "run this again"),
+        (facts(), None, [], "Mend that", "run this again"),
+    ],
+)  # fmt: skip
+def test_what_a_person_does_next(
+    before: dict[str, Any], after: Any, stages: list[Any], first: str | None, last: str | None
+) -> None:
+    found = concluded(before, before if after == "same" else after, *stages)
+    if first is None or last is None:
+        assert found["next"] == []
+    else:
+        assert first in found["next"][0] and last in found["next"][-1], found
+        assert len(set(found["next"])) == len(found["next"])
+
+
+def test_a_server_that_waits_for_leave_is_told_to_get_it() -> None:
+    weak = facts(vbs={"status": 0})
+    found = concluded(weak, weak, reasons=())
+    assert found["outcome"] == "skipped" and "with that allowed" in found["next"][0]
