@@ -19,7 +19,7 @@ description:
     server (M(winops.hotpatch.updates) with O(winops.hotpatch.updates#module:state=downloaded)) and of what Azure Update
     Manager then installed there (M(winops.hotpatch.patch_installation), one task for many servers).
 author: The winops.hotpatch contributors (@winops)
-positional: name, machine, scope, results
+positional: name, scope, results
 options:
   _input:
     description: The result of M(winops.hotpatch.updates), failed and unreachable ones included.
@@ -27,10 +27,6 @@ options:
     required: true
   name:
     description: The server's name in the inventory.
-    type: str
-    required: true
-  machine:
-    description: Its machine in Azure, as in O(scope); empty when it is not known.
     type: str
     required: true
   scope:
@@ -52,7 +48,7 @@ seealso:
 EXAMPLES = r"""
 - name: Show what the guard let through, which Azure has not installed yet
   ansible.builtin.debug:
-    msg: "{{ (install_updates_result | winops.hotpatch.azure_installation('web01', '', nothing)).kbs_installed }}"
+    msg: "{{ (install_updates_result | winops.hotpatch.azure_installation('web01', nothing)).kbs_installed }}"
   vars:
     nothing: {tasks: [], left_alone: {}}
 """
@@ -69,12 +65,11 @@ _value:
 def azure_installation(
     guard: Mapping[str, Any],
     name: str,
-    machine: str,
     scope: Mapping[str, Any],
     results: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """One result of both."""
-    return combined(guard, of_server(str(name), str(machine), scope, results))
+    return combined(guard, of_server(str(name), scope, results))
 
 
 class FilterModule:

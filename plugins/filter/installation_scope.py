@@ -53,14 +53,18 @@ RETURN = r"""
 _value:
   description:
     - C(tasks), each with O(winops.hotpatch.patch_installation#module:mode),
-      O(winops.hotpatch.patch_installation#module:kind) and C(kbs), which is
-      O(winops.hotpatch.patch_installation#module:kbs_by_machine). There is one, unless modes or kinds differ.
+      O(winops.hotpatch.patch_installation#module:kind), O(winops.hotpatch.patch_installation#module:resource_group) and
+      C(kbs), which is O(winops.hotpatch.patch_installation#module:kbs_by_machine), and in the same order C(servers).
+      There is one, unless modes differ, or machines are given by names of different kinds or groups without their
+      subscription.
     - C(left_alone), by name the C(code) and C(msg) of what stands against asking Azure.
   type: dict
   sample:
     tasks:
       - mode: hotpatch_only
         kind: arc
+        resource_group: rg-arc-servers
+        servers: [web01]
         kbs: {web01: [KB5072014]}
     left_alone: {}
 """

@@ -17,6 +17,10 @@ SERVERS: list[dict[str, Any]] = [
     # A disk that was copied: both say that they are the same machine in Azure.
     {"name": "twin01", "level": "KB5068966", "vars": {"hotpatch_azure_machine": "twin01"}},
     {"name": "twin02", "level": "KB5068966", "vars": {"hotpatch_azure_machine": "twin01"}},
+    # What is no machine in Azure, and what is the name of one in another group that has none.
+    {"name": "bad01", "level": "KB5068966", "vars": {"hotpatch_azure_machine": "/subscriptions/x"}},
+    {"name": "away01", "level": "KB5068966",
+     "vars": {"hotpatch_azure_machine": "web01", "hotpatch_azure_resource_group": "elsewhere"}},
     {"name": "file01", "level": "KB5065474"},  # missed the October baseline
     {"name": "policy01", "level": "KB5068966", "policy": {"AlwaysAutoRebootAtScheduledTime": 1}},
     {"name": "noarc01", "product": "windows-server-2022-datacenter-azure-edition", "edition": "ServerTurbine",
@@ -32,8 +36,8 @@ def test_the_same_month_through_azure(start_lab: StartLab, tmp_path: Path) -> No
         "hotpatch_install_through": "azure",
         "hotpatch_restart_reasons": ["baseline", "missed_baseline"],
         "hotpatch_azure_poll_interval": 0.2,
-        "hotpatch_azure_subscription_id": lab.azure["subscription_id"],
-        "hotpatch_azure_resource_group": lab.azure["resource_group"],
+        "hotpatch_arc_subscription_id": lab.azure["subscription_id"],
+        "hotpatch_arc_resource_group": lab.azure["resource_group"],
     }
     before = lab.writes()
     checked = play(lab.inventory, tmp_path, "--check", **settings)
@@ -43,11 +47,13 @@ def test_the_same_month_through_azure(start_lab: StartLab, tmp_path: Path) -> No
     first = play(lab.inventory, tmp_path, **settings)
     assert first.outcomes == {
         "web01": "hotpatched", "web02": "hotpatched", "web03": "failed", "file01": "baselined", "policy01": "refused",
-        "noarc01": "failed", "twin01": "failed", "twin02": "failed",
+        "noarc01": "failed", "twin01": "failed", "twin02": "failed", "bad01": "failed", "away01": "failed",
     }, first.output  # fmt: skip
     assert first.code == 2
     assert "hotpatch_azure_machine" in first.reason("noarc01")
     assert "the same machine in Azure" in first.reason("twin02")
+    assert "is no Arc machine" in first.reason("bad01")
+    assert "404" in first.reason("away01")
     # Another server's failure is no matter of web01's, though one task asked for all.
     assert "0x800F0983 (PSFX_E_MATCHING_COMPONENT_DIRECTORY_MISSING)" in first.reason("web03")
     assert first.output.count("Install through Azure, without a restart") == 3
