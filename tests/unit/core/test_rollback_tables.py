@@ -101,6 +101,10 @@ DONE = {
             "skipped", "skipped", "Halted.",
         ),
         (HOSTS["possible"], "skipped", "skipped", "not gone on with"),
+        (
+            {**HOSTS["away"], "roll_back_result": {"state": "failed", "drained": True, "words": "Left drained."}},
+            "unreachable", "unreachable", "Left drained.",
+        ),
         (HOSTS["refused"], "refused", "failed", "This is refused. Ways that remain: Restore the server from a backup."),
         (HOSTS["nothing"], "current", "current", "This is nothing."),
         (HOSTS["done"], "current", "current", "This is done."),
