@@ -142,12 +142,11 @@ def _ending(
     if state == "halted":
         return "skipped", "skipped", str(result.get("words"))
     if state is not None:
+        words = str(result.get("words") or "It failed.")
+        if first.get("unreachable"):  # an earlier run left it drained, and it cannot be put back now
+            return "unreachable", "unreachable", words
         refused = removal.get("failed") and (removal.get("plan") or {}).get("status") == "refused"
-        return (
-            "refused" if refused and not result.get("drained") else "failed",
-            "failed",
-            str(result.get("words") or "It failed."),
-        )
+        return "refused" if refused and not result.get("drained") else "failed", "failed", words
     if first.get("unreachable"):
         return "unreachable", "unreachable", str(first.get("msg") or "It could not be reached.")
     status = plan.get("status")
