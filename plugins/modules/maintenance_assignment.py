@@ -115,14 +115,13 @@ EXAMPLES = r"""
     configuration: hotpatch-every-month
     machines: [web13, web14]
 
-- name: Assign whatever Arc servers have the tag
+- name: Assign whatever Arc servers are in a region
   winops.hotpatch.maintenance_assignment:
     subscription_id: "{{ azure_subscription }}"
     resource_group: rg-arc-servers
     configuration: baseline-ring-1
     dynamic_scope:
-      tags:
-        ring: ["1"]
+      locations: [westeurope]
 
 - name: Take a server off a schedule
   winops.hotpatch.maintenance_assignment:

@@ -62,7 +62,7 @@ def play(calls: AzureCalls) -> None:
     calls(assign, configuration="monthly", dynamic_scope=group, state="absent")
     calls(make, name="tagged", patch_tuesday=2, tags={"owner": "us"}, **NEW)
     calls(assign, configuration="tagged", machines=["arc01", "arc02"])
-    leave = {"configuration_tags": {"owner": "us"}, "machines": ["arc01", "arc02"], "state": "absent"}
+    leave: dict[str, Any] = {"configuration_tags": {"owner": "us"}, "machines": ["arc01", "arc02"], "state": "absent"}
     calls(assign, keep=["tagged"], **leave)
     calls(assign, check_mode=True, **leave)
     calls(assign, **leave)

@@ -260,7 +260,7 @@ CHANGING = {
     "Take servers over the baseline four times a year": "localhost",
     "Install what the antivirus needs on Saturdays and Sundays, too": "localhost",
     "Assign servers to the schedule of the month": "localhost",
-    "Assign whatever Arc servers have the tag": "localhost",
+    "Assign whatever Arc servers are in a region": "localhost",
     "Make two schedules": "localhost",
     "Let Azure assess an Arc machine every day": "localhost",
     "Hotpatching of a virtual machine, with all it needs": "localhost",

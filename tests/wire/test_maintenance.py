@@ -259,7 +259,7 @@ def test_a_dynamic_scope(azure_lab: RunningLab, calls: AzureCalls, where: dict[s
 
 def test_the_machines_of_a_dynamic_scope_are_looked_at(azure_lab: RunningLab, calls: AzureCalls) -> None:
     scope: dict[str, Any] = {"resource_types": ["arc", "vm"]}
-    given = {"configuration": "nothing", "check_mode": True, "dynamic_scope": scope}
+    given: dict[str, Any] = {"configuration": "nothing", "check_mode": True, "dynamic_scope": scope}
     found = calls(maintenance_assignment, **given)["scope"]
     states = {row["name"].lower(): (row["patched"], " ".join(row["notes"])) for row in found["machines"]}
     assert states["arc01"] == (True, "")

@@ -27,7 +27,7 @@ class Scheduled(Azured):
         side = self.world.azure.settings
         self.group = f"/subscriptions/{side.subscription_id}/resourceGroups/{side.resource_groups[0]}"
         self.configuration = f"{self.group}/providers/Microsoft.Maintenance/maintenanceConfigurations/nightly"
-        self.body = {
+        self.body: dict[str, Any] = {
             "location": "westeurope",
             "properties": {
                 "maintenanceScope": "InGuestPatch",
@@ -71,7 +71,8 @@ def test_a_hotpatch_comes_in_the_window_and_without_a_restart() -> None:
     assert lab.machine.journal.installations == [] and lab.rows == []
     lab.until("2025-12-21T23:00")
     (done,) = lab.machine.journal.installations
-    assert done.kb == "KB5072014" and lab.machine.updates.hotpatch.kb == "KB5072014"
+    hotpatch = lab.machine.updates.hotpatch
+    assert done.kb == "KB5072014" and hotpatch is not None and hotpatch.kb == "KB5072014"
     assert lab.machine.journal.restarts == []
     (row,) = lab.rows
     run = row["properties"]
