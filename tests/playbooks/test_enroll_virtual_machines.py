@@ -97,5 +97,8 @@ def test_both_kinds_by_one_play(start_lab: StartLab, tmp_path: Path) -> None:
         lab, tmp_path, "offboard", hotpatch_hosts="vm01", hotpatch_leave="enrollment", hotpatch_disconnect=True
     )
     assert told["vm01"]["outcome"] == "left" and left.code == 0, left.output
+    # Nobody knows which machine that is, so its hotpatches are not off: no success.
+    unknown, told = run(lab, tmp_path, "offboard", hotpatch_hosts="nameless01", hotpatch_leave="pause")
+    assert told["nameless01"]["outcome"] == "failed" and unknown.code == 2, unknown.output
     states = lab.states()
     assert states["vm01"]["opted_out"] and states["vm01"]["restarts"] == []

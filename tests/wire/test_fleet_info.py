@@ -180,3 +180,5 @@ def test_bad_moments_of_a_registration(calls: AzureCalls, lab: RunningLab) -> No
     assert calls.failing(resource_provider, namespaces=["Microsoft.Nowhere"]).code == "azure_not_found"
     assert calls.failing(resource_provider, namespaces=["../x"]).code == "invalid_input"
     assert calls.failing(preview_feature, features=["a/b"]).code == "invalid_input"
+    nowhere = calls.failing(resource_provider, namespaces=["Microsoft.Nowhere", "Microsoft.Neither"])
+    assert "2 of 2 providers" in nowhere.message

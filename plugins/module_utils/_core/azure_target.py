@@ -53,8 +53,13 @@ def targets_of(call: Call, arm: Arm, kinds: Sequence[str]) -> dict[str, Resource
     return found
 
 
-def failure_of(rows: Mapping[str, Mapping[str, Any]], errors: Mapping[str, HotpatchError], what: str) -> HotpatchError:
-    """One error for all machines that failed; what the others came to stays in its ``details``."""
+def failure_of(
+    rows: Mapping[str, Mapping[str, Any]], errors: Mapping[str, HotpatchError], what: str, *, each: str = "machines"
+) -> HotpatchError:
+    """One error for all machines that failed; what the others came to stays in its ``details``.
+
+    :param each: what the rows are, in the plural; the result's key for their list.
+    """
     if len(rows) == 1:
         return next(iter(errors.values()))
     codes = {error.code for error in errors.values()}
@@ -65,8 +70,8 @@ def failure_of(rows: Mapping[str, Mapping[str, Any]], errors: Mapping[str, Hotpa
     )
     hints = list(dict.fromkeys(error.hint for error in errors.values() if error.hint))
     return HotpatchError(
-        f"{what} failed for {len(errors)} of {len(rows)} machines: {words}{more}",
-        code=codes.pop() if len(codes) == 1 else "some_machines_failed",
-        hint=hints[0] if len(hints) == 1 else "machines has the error of each; those without one are done.",
+        f"{what} failed for {len(errors)} of {len(rows)} {each}: {words}{more}",
+        code=codes.pop() if len(codes) == 1 else f"some_{each}_failed",
+        hint=hints[0] if len(hints) == 1 else f"{each} has the error of each; those without one are done.",
         retryable=any(error.retryable for error in errors.values()),
     )

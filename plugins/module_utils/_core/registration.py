@@ -82,7 +82,7 @@ def register(
     }
     errors = {name: end.error for name, end in ended.items() if end.error is not None}
     if errors:
-        failure = failure_of({name: {} for name in rows}, errors, "Registering")
+        failure = failure_of({name: {} for name in rows}, errors, "Registering", each=what)
         failure.changed = bool(changed)
         failure.details.update({key: value for key, value in result.items() if key != "changed"})
         raise failure

@@ -43,6 +43,10 @@ _NO_VM = (
     "It is an Azure Edition: hotpatches are switched on at its virtual machine in Azure, and which one it is, is not "
     "known here. Set hotpatch_azure_machine to the virtual machine's resource id (the inventory plugin fleet has it)."
 )
+_NOT_CONNECTED = (
+    "It is not connected to Azure Arc, so there is nothing to pause or to leave. If a machine of its is left in Azure, "
+    "name that with hotpatch_azure_machine."
+)
 _LOCAL_VM = "It is an Azure Edition on Azure Local: Azure has no switch for it, and nothing is to be enrolled."
 
 
@@ -82,7 +86,7 @@ def scope_of(
         is_vm = _is_vm(record)
         machine = _given(record) if is_vm else machine_of(record)
         if against is None and machine is None:
-            against = _unread(record) or (("ready", _NO_VM) if is_vm else ("not_eligible", _NO_MACHINE))
+            against = _unread(record) or _unknown_machine(record, wish, is_vm)
         if against is not None:
             left_alone[name] = {"outcome": against[0], "reason": against[1]}
             continue
@@ -178,6 +182,25 @@ def totals(concluded: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
     """How many servers had each outcome; outcomes that nobody had are left out."""
     counted = Counter(str(each["outcome"]) for each in concluded.values())
     return {outcome: counted[outcome] for outcome in OUTCOMES if counted[outcome]}
+
+
+def _unknown_machine(record: Mapping[str, Any], wish: Wish, is_vm: bool) -> tuple[str, str]:
+    """Outcome and reason of a server that was read and whose machine in Azure is not known."""
+    if wish.state == PRESENT:
+        return ("ready", _NO_VM) if is_vm else ("not_eligible", _NO_MACHINE)
+    # It may have hotpatches all the same: who wants them off must not take this for done.
+    if is_vm:
+        return "failed", _NO_VM
+    return ("skipped", _NOT_CONNECTED) if _not_connected(record) else ("failed", _NO_MACHINE)
+
+
+def _not_connected(record: Mapping[str, Any]) -> bool:
+    """Whether it is certain that the server has no identity in Azure Arc."""
+    arc = ((record.get("read") or {}).get("server") or {}).get("arc") or {}
+    if arc.get("installed") is False:
+        return True
+    # An agent that answers and names no machine has none; one that does not answer may.
+    return bool(arc.get("status")) and not arc.get("resource_id") and not arc.get("resource_name")
 
 
 def _against(record: Mapping[str, Any], wish: Wish) -> tuple[str, str] | None:

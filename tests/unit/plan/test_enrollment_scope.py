@@ -61,6 +61,26 @@ def test_who_is_left_alone(given: dict[str, Any], outcome: str, words: str) -> N
     assert words in scope["left_alone"]["x"]["reason"]
 
 
+@pytest.mark.parametrize(
+    ("arc", "outcome", "words"),
+    [
+        ({"installed": False}, "skipped", "not connected to Azure Arc"),
+        ({"installed": True, "status": "Disconnected"}, "skipped", "not connected to Azure Arc"),
+        ({"installed": True, "status": "Connected", "resource_name": "X"}, "failed", "hotpatch_azure_machine"),
+        ({"installed": True, "status": None}, "failed", "hotpatch_azure_machine"),
+        ({"installed": None}, "failed", "hotpatch_azure_machine"),
+    ],
+)
+@pytest.mark.parametrize("state", ["paused", "absent"])
+def test_leaving_without_a_machine_is_done_only_where_there_is_certainly_none(
+    state: str, arc: dict[str, Any], outcome: str, words: str
+) -> None:
+    given = record("x")
+    given["read"]["server"]["arc"] = arc
+    alone = scope_of([given], Wish(state))["left_alone"]["x"]
+    assert (alone["outcome"], words in alone["reason"]) == (outcome, True), alone
+
+
 def test_a_machine_that_two_servers_claim_is_nobodys() -> None:
     scope = scope_of([record("a"), record("b", machine=arc_id("A")), record("c")], Wish())
     assert scope["names"] == ["c"]
@@ -172,6 +192,9 @@ def test_the_switch_of_a_virtual_machine_is_off_for_whoever_is_paused_or_leaves(
         (edition("v", place="azure_local_vm"), "present", "ready", "no switch"),
         (edition("v", place="azure_local_vm", machine="v1"), "absent", "skipped", "no switch"),
         (edition("v", place="other", platform="azure_local_vm"), "present", "ready", "no switch"),
+        # Whoever wants hotpatches off must not take this for done.
+        (edition("v"), "paused", "failed", "Set hotpatch_azure_machine"),
+        (edition("v"), "absent", "failed", "Set hotpatch_azure_machine"),
     ],
 )
 def test_an_azure_edition_without_a_switch(given: dict[str, Any], state: str, outcome: str, words: str) -> None:
