@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_a_month_with_servers_from_azure(start_lab: StartLab, tmp_path: Path, mo
     for name, value in lab.azure_environment.items():
         monkeypatch.setenv(name, value)
     inventory = write_inventory(lab, tmp_path / "inventory")
-    settings = {
+    settings: dict[str, Any] = {
         "hotpatch_as_of": "2025-12-20",
         "winrm_ports": {name: data["http_port"] for name, data in lab.servers_data.items()},
     }
@@ -91,3 +92,11 @@ def test_a_month_with_servers_from_azure(start_lab: StartLab, tmp_path: Path, mo
         again.output
     )
     assert lab.writes() == written
+
+    # Which virtual machine of Azure a server is, only the inventory knows.
+    enrolled = play(inventory, tmp_path / "out", "--limit", "azure_vm", playbook="winops.hotpatch.enroll", **settings)
+    assert enrolled.code == 0, enrolled.output
+    (told,) = json.loads((tmp_path / "out" / "enrollment.json").read_text(encoding="utf-8"))["servers"]
+    assert (told["name"], told["outcome"]) == ("vm01", "enrolled")
+    assert told["machine"].endswith("/providers/Microsoft.Compute/virtualMachines/vm01")
+    assert lab.azure_writes() == []

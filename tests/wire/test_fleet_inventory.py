@@ -231,6 +231,10 @@ def test_groups_and_what_the_roles_heed(lab: RunningLab, tmp_path: Path) -> None
         "OLD01": (False, None, None),
     }
     assert found.hosts["WEB01"].get_vars()["hotpatch_azure"]["kb"] == "KB5072014"
+    machines = [found.hosts[name].get_vars()["hotpatch_azure_machine"].split("/")[-3:] for name in ("WEB01", "vm01")]
+    assert machines == [
+        ["Microsoft.HybridCompute", "machines", "WEB01"], ["Microsoft.Compute", "virtualMachines", "vm01"],
+    ]  # fmt: skip
 
 
 def test_narrowed_named_and_composed(lab: RunningLab, tmp_path: Path) -> None:
