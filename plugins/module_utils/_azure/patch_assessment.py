@@ -18,6 +18,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure import patc
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Arm
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import (
     Conflict,
+    OperationFailed,
     OperationUnfinished,
     WriteOutcomeUnknown,
 )
@@ -33,6 +34,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_runs 
     is_ours,
     last_run,
     read_machine,
+    run_in,
     with_patches,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.polling import (
@@ -94,8 +96,6 @@ def working(arm: Arm, records: PatchRecords, row: Row, asked: Asked) -> Job:
             return
         check_contact(row)
         yield from _begin(arm, row, asked)
-    if row.operation is None and row.result is None:
-        return
     if asked.wait_seconds is None:
         return
     yield from _followed(arm, records, row, asked)
@@ -123,21 +123,30 @@ def _begin(arm: Arm, row: Row, asked: Asked) -> Job:
             yield asked.poll_seconds
             continue
         row.sent = True
-        row.operation = operation_of(answer)
-        if row.operation is None and isinstance(answer.document, dict):
-            row.result = read_assessment(answer.document)
+        row.operation = operation_of(answer, with_result=True)
+        if row.operation is None and (found := run_in(None, answer.document)) is not None:
+            row.result = read_assessment(found)
         return
 
 
 def _followed(arm: Arm, records: PatchRecords, row: Row, asked: Asked) -> Job:
-    if row.operation is None:
+    if row.result is not None:
         return
     deadline = arm.monotonic() + float(asked.wait_seconds or 0)
-    try:
-        document = yield from follow(arm, row.operation, doing=f"assessment of {row.machine.name}", deadline=deadline)
-        row.result = read_assessment(document if isinstance(document, dict) else {})
-    except PollAddressLost as error:
-        row.note(error.message)
+    operation, found = row.operation, None
+    if operation is not None:
+        try:
+            document = yield from follow(arm, operation, doing=f"assessment of {row.machine.name}", deadline=deadline)
+            found = run_in(operation, document)
+        except OperationFailed:
+            row.operation, row.result = None, RunResult(status="failed")
+            raise
+        except PollAddressLost as error:
+            row.note(error.message)
+    if found is not None:
+        row.result = read_assessment(found)
+    else:
+        row.note("Azure does not say what came of it: the machine's own record is read.")
         yield from _seen_elsewhere(arm, records, row, asked, deadline)
     row.operation = None
 

@@ -11,7 +11,7 @@ and nothing is sent again. Where a run is under way already, nothing is sent eit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_runs 
     is_running,
     last_run,
     read_machine,
+    run_in,
     with_patches,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.polling import (
@@ -86,7 +87,7 @@ class Row(RunRow):
     @property
     def changed(self) -> bool:
         """Whether something was installed or restarted, or may be by now."""
-        if self.result is None or not self.result.is_over:
+        if self.result is None or not self.result.is_over or self.result.activity is None:
             return self.sent or self.attached or self.planned
         done = self.result
         return bool(done.counts.get("installed")) or done.reboot_status in ("started", "completed", "failed")
@@ -170,9 +171,17 @@ def _begin(arm: Arm, records: PatchRecords, row: Row, asked: Asked, request: Req
         # Refused, so nothing was started. Whatever else ends the task leaves it as sent: then nobody knows.
         row.sent = False
         raise
-    row.operation = operation_of(answer)
-    if row.operation is None and isinstance(answer.document, dict):
-        row.result = read_installation(answer.document)
+    row.operation = operation_of(answer, with_result=True)
+    if row.operation is None:
+        _take(row, run_in(None, answer.document))
+
+
+def _take(row: Row, found: Mapping[str, Any] | None) -> None:
+    if found is not None:
+        row.result = read_installation(found)
+        return
+    row.note("Azure does not say what came of it: the machine's own record is read.")
+    row.by_record = True
 
 
 def _look_for_it(arm: Arm, records: PatchRecords, row: Row, asked: Asked, error: WriteOutcomeUnknown) -> Job:
@@ -202,9 +211,11 @@ def _followed(arm: Arm, records: PatchRecords, row: Row, asked: Asked) -> Job:
             document = yield from follow(
                 arm, row.operation, doing=f"installation on {row.machine.name}", deadline=deadline
             )
-            row.result = read_installation(document if isinstance(document, dict) else {})
+            _take(row, run_in(row.operation, document))
             row.operation = None
-            return
+        except OperationFailed:
+            row.operation, row.result = None, RunResult(status="failed")
+            raise
         except PollAddressLost as error:
             row.note(error.message)
             row.operation = None

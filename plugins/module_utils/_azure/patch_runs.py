@@ -16,7 +16,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import 
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import ArmError, OperationFailed
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.many import Job
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.patch_records import ASSESSMENTS, PatchRecords
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure.polling import Operation
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.polling import STATUS, Operation
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.resource_ids import ResourceId
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import BadAnswer, InvalidInput, Refused
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.azure_standing import standing_of
@@ -232,6 +232,17 @@ def operations_given(given: Any, rows: Mapping[str, Row]) -> None:
             found = Operation.of(operation if isinstance(operation, Mapping) else {})
             rows[name].operation = replace(found, first_look=_FIRST_LOOK_SECONDS)
             rows[name].attached = True
+
+
+def run_in(operation: Operation | None, document: Any) -> Mapping[str, Any] | None:
+    """The run in the last document of an operation; None where it only says that the operation is over, or nothing.
+
+    :param operation: None for the answer to the request itself.
+    """
+    found = document if isinstance(document, Mapping) else {}
+    if operation is not None and operation.via == STATUS:
+        found = _inner(found, "properties", "output") or _inner(found, "properties")
+    return found if isinstance(found.get("status"), str) else None
 
 
 def check_end(row: Row, result: RunResult) -> None:

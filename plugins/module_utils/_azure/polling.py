@@ -72,16 +72,20 @@ class PollAddressLost(NotFound):
     default_code = "azure_operation_lost"
 
 
-def operation_of(answer: Answer) -> Operation | None:
-    """The operation behind an answer; None when the answer is the end already."""
+def operation_of(answer: Answer, *, with_result: bool = False) -> Operation | None:
+    """The operation behind an answer; None when the answer is the end already.
+
+    :param with_result: whether the end carries a result, as a POST's does: where Azure names both ways, ``Location`` is
+        the one that answers with it.
+    """
     if answer.status not in (200, 201, 202):
         return None
     first = retry_after(answer.headers)
     status = answer.headers.get("Azure-AsyncOperation")
-    if status:
+    location = answer.headers.get("Location") if answer.status in (201, 202) else None
+    if status and not (location and with_result):
         return Operation(STATUS, status, first)
-    location = answer.headers.get("Location")
-    if location and answer.status in (201, 202):
+    if location:
         return Operation(LOCATION, location, first)
     return None
 

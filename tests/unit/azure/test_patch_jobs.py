@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure import patch_assessment, patch_installation
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import (
+    OperationFailed,
     OperationUnfinished,
     WriteOutcomeUnknown,
 )
@@ -165,6 +166,56 @@ def test_a_lost_address_is_followed_by_the_record() -> None:
     row = installing(fake)
     assert (row.state, posts(fake, "installPatches")) == ("succeeded", 1)
     assert row.as_dict()["patches"] == []
+
+
+STATUS_AT = WHERE.replace("Location", "Status") + "&way=status"
+
+
+def test_where_azure_names_both_ways_the_one_with_the_result_is_followed() -> None:
+    both = FakeResponse(202, None, {"Location": WHERE, "Azure-AsyncOperation": STATUS_AT, "Retry-After": "5"})
+    fake = FakeArm(machine(), rows(), both, FakeResponse(200, run("ours", patches=[])))
+    row = installing(fake)
+    assert (row.state, row.changed, fake.seen[-1].url) == ("succeeded", True, WHERE)
+
+
+def test_the_end_of_an_operation_is_no_result() -> None:
+    """Its document says that it ran: what came of it is in its output, or in the machine's own record."""
+    only = FakeResponse(202, None, {"Azure-AsyncOperation": STATUS_AT, "Retry-After": "5"})
+    over = {"status": "Succeeded", "name": "an-operation"}
+    fake = FakeArm(
+        machine(),
+        rows(),
+        only,
+        FakeResponse(200, {**over, "properties": {"output": run("ours", "Failed", patches=[])}}),
+    )
+    with pytest.raises(OperationFailed) as failed:
+        installing(fake)
+    assert failed.value.details["row"].result.activity == "ours"
+
+    fake = FakeArm(
+        machine(), rows(), only, FakeResponse(200, over), rows(), *(rows(run("ours")) for _look in range(2)), rows()
+    )
+    row = installing(fake)
+    assert (row.state, row.result.activity if row.result else "", row.changed) == ("succeeded", "ours", True)
+
+
+@pytest.mark.parametrize("answer", [FakeResponse(200, None), FakeResponse(202, None), FakeResponse(200, {})])
+def test_an_answer_that_says_nothing_is_no_success(answer: FakeResponse) -> None:
+    fake = FakeArm(machine(), rows(), answer, rows(), *(rows(run("ours", patches=[])) for _look in range(2)), rows())
+    row = installing(fake)
+    assert (row.state, posts(fake, "installPatches")) == ("succeeded", 1)
+    assert any("does not say what came of it" in note for note in row.notes)
+
+
+def test_an_operation_that_failed_is_over_and_may_have_changed_the_machine() -> None:
+    only = FakeResponse(202, None, {"Azure-AsyncOperation": STATUS_AT, "Retry-After": "5"})
+    fake = FakeArm(
+        machine(), rows(), only, FakeResponse(200, {"status": "Failed", "error": {"code": "X", "message": "No."}})
+    )
+    with pytest.raises(OperationFailed) as caught:
+        installing(fake)
+    row = caught.value.details["row"]
+    assert (row.state, row.changed, row.operation) == ("failed", True, None)
 
 
 def test_an_operation_of_an_earlier_task_is_followed() -> None:

@@ -126,8 +126,9 @@ def test_a_name_is_of_its_own_servers_group_and_subscription() -> None:
 
 
 def test_a_name_and_an_id_that_may_be_the_same_machine_are_left_alone() -> None:
-    known = {"subscription_id": SUBSCRIPTION, "resource_group": "G"}
-    for more in (known, {}):
+    known: dict[str, Any] = {"subscription_id": SUBSCRIPTION, "resource_group": "G"}
+    nothing: dict[str, Any] = {}
+    for more in (known, nothing):
         scope = scope_of(
             [record("a", machine=arc("M")), record("b", machine="m", **more), record("c", machine=arc("n"))]
         )
@@ -145,7 +146,8 @@ def test_a_name_and_an_id_that_may_be_the_same_machine_are_left_alone() -> None:
 )  # fmt: skip
 def test_a_servers_own_bad_word_is_its_own_failure(machine: str) -> None:
     """An id comes from the server: one that Azure's task would not take must not take the others with it."""
-    for more in ({}, {"subscription_id": SUBSCRIPTION, "resource_group": "g"}):
+    known: dict[str, Any] = {"subscription_id": SUBSCRIPTION, "resource_group": "g"}
+    for more in ({}, known):
         scope = scope_of([record("a"), record("bad", machine=machine, **more)])
         assert [task["servers"] for task in scope["tasks"]] == [["a"]]
         assert scope["left_alone"]["bad"]["code"] in ("azure_machine_invalid", "azure_machine_unknown")
