@@ -8,7 +8,7 @@ scope, install by the configuration as they do on demand, for as long as the win
 patching: a virtual machine needs AutomaticByPlatform with its safety checks bypassed, an Arc machine needs nothing, and
 of windows that overlap only one installs. What becomes of a machine that is passed over, and how a clock change moves a
 start, are this lab's assumptions. The names of zones are those of the Unicode CLDR; a zone that is not listed here is
-taken, but its windows open by hand only.
+taken, but its windows never open.
 """
 
 from __future__ import annotations
