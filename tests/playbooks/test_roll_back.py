@@ -247,18 +247,26 @@ def test_a_run_that_was_cut_off_after_the_removal_is_gone_on_with(start_lab: Sta
     assert (state["build"], len(state["restarts"]), state["restart_pending"]) == ("26100.6899", 1, False)
 
 
+def wait_until(lab: LabProcess, name: str, true: Callable[[dict[str, Any]], bool]) -> None:
+    """Wait until something is true of a server of the lab."""
+    deadline = time.monotonic() + 120
+    while not true(lab.ask(f"/servers/{name}")):
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.02)
+
+
 def killed_when(lab: LabProcess, name: str, true: Callable[[dict[str, Any]], bool], command: list[str]) -> None:
     """Start a play, and kill it with all its workers once something is true of a server."""
     running = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    deadline = time.monotonic() + 60
-    while not true(lab.ask(f"/servers/{name}")):
+    try:
+        wait_until(lab, name, true)
         assert running.poll() is None, "the play was over before"
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.02)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
 
 
 def test_a_run_that_is_killed_leaves_nothing_drained_that_the_next_does_not_put_back(
@@ -290,6 +298,8 @@ def test_a_run_that_is_killed_leaves_nothing_drained_that_the_next_does_not_put_
 
     killed_when(lab, "web01", lambda state: bool(state["restarts"]), command)
     assert lines() == ["drain web01"]
+    # The next run begins when the server is up again, whichever of the two was faster.
+    wait_until(lab, "web01", lambda state: state["state"] == "running" and state["build"] == "26100.6899")
     slow.touch()
     killed_when(lab, "web02", lambda _state: lines()[-1] == "undrain web01", command)
     slow.unlink()
