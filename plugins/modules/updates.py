@@ -49,6 +49,7 @@ options:
     description:
       - Only these KBs or update ids are considered, when the list is not empty. The train guard still decides.
       - Titles cannot be named, since they are translated.
+      - An empty text, as an empty field of a survey gives it, is an empty list; so for O(exclude).
       - Naming an update that is in RV(offered_again) because it was installed before and does not show allows to
         install it once more.
     type: list

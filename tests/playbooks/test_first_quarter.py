@@ -28,7 +28,8 @@ def test_november_is_a_hotpatch_for_every_edition_that_may_have_it(start_lab: St
         ],
         as_of="2024-11-20",
     )
-    played = play(lab.inventory, tmp_path, hotpatch_month="2024-11", hotpatch_as_of="2024-11-20")
+    survey = {"hotpatch_include": "", "hotpatch_exclude": "", "hotpatch_classifications": ""}  # fields left empty
+    played = play(lab.inventory, tmp_path, hotpatch_month="2024-11", hotpatch_as_of="2024-11-20", **survey)
     assert played.code == 0, played.output
     assert played.outcomes == {"std01": "hotpatched", "eval01": "hotpatched", "plain01": "skipped", "off01": "current"}
     assert played.summary is not None

@@ -316,9 +316,12 @@ def _is_in(names: frozenset[str], update: Mapping[str, Any], verdict: Verdict) -
 
 
 def _names(entries: Collection[str], option: str) -> frozenset[str]:
-    """KBs in their normal form, and update ids in lower case. A title is translated, so it cannot be named."""
+    """KBs in their normal form, and update ids in lower case. A title is translated, so it cannot be named.
+
+    An empty field of a survey arrives as a list of one empty text, and names nothing.
+    """
     found = set()
-    for entry in entries:
+    for entry in () if [str(each).strip() for each in entries] == [""] else entries:
         text = str(entry).strip().lower()
         name = text if _UPDATE_ID.fullmatch(text) else normal_kb(text)
         if name is None:

@@ -161,6 +161,12 @@ def test_what_cannot_be_meant_is_an_error(asked: dict[str, Any], words: str) -> 
     assert words in caught.value.sentence()
 
 
+def test_an_empty_field_of_a_survey_names_nothing_and_an_empty_text_among_others_is_a_mistake() -> None:
+    assert Selection.read(include=[""], exclude=[" "]) == Selection.read()
+    with pytest.raises(InvalidInput):
+        Selection.read(exclude=["KB5072014", ""])
+
+
 def test_classifications_by_their_ids_alone() -> None:
     assert classifications_of(BASELINE) == ("security_updates",)
     assert classifications_of({"categories": [{"id": "", "name": "Security Updates"}, {"name": "Drivers"}]}) == ()
