@@ -246,7 +246,13 @@ def run_in(operation: Operation | None, document: Any) -> Mapping[str, Any] | No
 
 
 def check_end(row: Row, result: RunResult) -> None:
-    """:raises OperationFailed: the run as a whole came out badly and names no patch that failed."""
+    """:raises OperationFailed: the run came out badly and names no patch that failed, or nobody knows how."""
+    if result.status == "unknown":
+        raise OperationFailed(
+            f"{row.machine.name}: {row.wanted} is over, and Azure does not know how it came out. {azure_says(result)}",
+            code="run_unknown",
+            hint=remedies(result) or "Read the server itself, or the machine's update history in Azure Update Manager.",
+        )
     if result.status == "failed" and not result.counts.get("failed"):
         words = f"{row.machine.name}: {row.wanted} failed. {azure_says(result)}"
         raise OperationFailed(words, hint=remedies(result))

@@ -207,6 +207,14 @@ def test_an_answer_that_says_nothing_is_no_success(answer: FakeResponse) -> None
     assert any("does not say what came of it" in note for note in row.notes)
 
 
+@pytest.mark.parametrize("status", ["Unknown", "SomethingNew"])
+def test_an_end_that_azure_does_not_know_is_no_success(status: str) -> None:
+    fake = FakeArm(machine(), rows(), accepted(), FakeResponse(200, run("ours", status, patches=[])))
+    with pytest.raises(OperationFailed) as caught:
+        installing(fake)
+    assert (caught.value.code, caught.value.details["row"].state) == ("run_unknown", "unknown")
+
+
 def test_an_operation_that_failed_is_over_and_may_have_changed_the_machine() -> None:
     only = FakeResponse(202, None, {"Azure-AsyncOperation": STATUS_AT, "Retry-After": "5"})
     fake = FakeArm(
