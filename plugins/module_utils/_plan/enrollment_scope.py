@@ -47,6 +47,8 @@ _NOT_CONNECTED = (
     "It is not connected to Azure Arc, so there is nothing to pause or to leave. If a machine of its is left in Azure, "
     "name that with hotpatch_azure_machine."
 )
+#: What patch_settings says of a virtual machine whose patch mode would have to change. That is left to the person.
+_LEAVE_LACKS = "platform_mode_needed"
 _LOCAL_VM = "It is an Azure Edition on Azure Local: Azure has no switch for it, and nothing is to be enrolled."
 
 
@@ -284,8 +286,11 @@ def _as_enrollment(row: Mapping[str, Any], wanted: str) -> dict[str, Any]:
     """A row of ``patch_settings`` in the words of ``enrollment``."""
     on, error = row.get("hotpatching"), row.get("error")
     state = "enrolled" if on is True else "not_enrolled" if wanted == ABSENT else "paused"
-    if error and error.get("code") == "platform_mode_needed":
-        hint = "With hotpatch_platform_patching it is set as well; Azure then installs updates there by itself."
+    if error and error.get("code") == _LEAVE_LACKS:
+        hint = (
+            "This run has no leave to set it: with hotpatch_platform_patching it does, and Azure then installs updates "
+            "there by itself."
+        )
         error = {**error, "hint": hint}
     return {**row, "state": state, "error": error}
 
@@ -308,7 +313,8 @@ def _ended(row: Mapping[str, Any], wanted: str, check_mode: bool) -> dict[str, A
     state, error = str(row.get("state")), row.get("error")
     if error:
         hint = f" {error['hint']}" if error.get("hint") else ""
-        return _row("failed", f"{error.get('msg')}{hint}", row=row)
+        outcome = "skipped" if error.get("code") == _LEAVE_LACKS else "failed"
+        return _row(outcome, f"{error.get('msg')}{hint}", row=row)
     notes = " ".join(str(note) for note in row.get("notes") or ())
     outcome, words = _judged(state, wanted)
     if check_mode and row.get("changed"):
