@@ -9,6 +9,7 @@ A recording is one JSON line for each exchange: ``{"request": {...}, "response":
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -79,13 +80,16 @@ def contract_folder() -> Path | None:
 
 
 def install_contract(folder: Path, where: Path) -> Path:
-    """A copy of it that runs; installed once for all tests of a checkout."""
+    """A copy of it that runs; installed once for all tests of a checkout, whichever of its processes comes first."""
     copy = where / "azure-contract"
-    if not (copy / "installed").is_file():
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(folder, copy)
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=copy, check=True, capture_output=True)
-        (copy / "installed").touch()
+    where.mkdir(parents=True, exist_ok=True)
+    with (where / "azure-contract.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (copy / "installed").is_file():
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(folder, copy)
+            subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=copy, check=True, capture_output=True)
+            (copy / "installed").touch()
     return copy
 
 
