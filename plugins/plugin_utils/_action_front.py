@@ -15,6 +15,7 @@ task's host instead (a jump host with Python, or localhost).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleError
@@ -33,6 +34,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
     Unreachable,
 )
 from ansible_collections.winops.hotpatch.plugins.plugin_utils._connection import settings_of
+from ansible_collections.winops.hotpatch.plugins.plugin_utils._run_alive import sleep_while_it_runs
 
 
 class ControllerAction(ActionBase):  # type: ignore[misc]
@@ -95,6 +97,7 @@ class ControllerAction(ActionBase):  # type: ignore[misc]
             check_mode=bool(self._task.check_mode),
             progress=Display().display,
             warn=Display().warning,
+            sleep=sleep_while_it_runs(),
         )
 
 
@@ -122,11 +125,10 @@ class ServerAction(ControllerAction):
             secrets.add(settings.password)
         call = self._call(params, task_vars)
         return type(self).core(
-            Call(
-                params=call.params,
+            replace(
+                call,
                 name=name,
                 settings=settings,
-                check_mode=call.check_mode,
                 progress=lambda text: call.progress(f"  [{name}] {text}"),
                 warn=lambda text: call.warn(f"{name}: {text}"),
             )

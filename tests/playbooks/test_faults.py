@@ -77,7 +77,7 @@ def note(word: str, file: Path) -> str:
     """A task file of a person, which writes a line with the host's name; its path."""
     task = {
         "name": f"Write {word}",
-        "ansible.builtin.shell": f"echo {word} {{{{ inventory_hostname }}}} >> {file.with_name('drained')}",
+        "ansible.builtin.shell": f"echo {word} {{{{ inventory_hostname }}}} >> {file.with_name('hooks')}",
         "delegate_to": "localhost",
         "vars": {"ansible_connection": "local"},
     }
@@ -104,7 +104,7 @@ def played(lab: LabProcess, tmp_path_factory: pytest.TempPathFactory) -> Played:
     }
     result = play(lab.inventory, folder, hotpatch_month="2025-12", **WAVE, **hooks)
     assert result.summary is not None, result.output
-    result.summary["drained"] = (folder / "drained").read_text(encoding="utf-8").split("\n")
+    result.summary["drained"] = (folder / "hooks").read_text(encoding="utf-8").split("\n")
     return result
 
 

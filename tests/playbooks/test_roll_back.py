@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -255,8 +256,21 @@ def wait_until(lab: LabProcess, name: str, true: Callable[[dict[str, Any]], bool
         time.sleep(0.02)
 
 
+def processes_of(command: list[str]) -> list[str]:
+    """The processes that run this command, or were forked from it."""
+    ours = "\0".join(command[1:]).encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if ours in (folder / "cmdline").read_bytes():
+                found.append(folder.name)
+    return found
+
+
 def killed_when(lab: LabProcess, name: str, true: Callable[[dict[str, Any]], bool], command: list[str]) -> None:
-    """Start a play, and kill it with all its workers once something is true of a server."""
+    """Start a play, and kill it once something is true of a server. Its workers, which are sessions of their own, end by
+    themselves, because nobody hears them any longer.
+    """
     running = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -267,6 +281,10 @@ def killed_when(lab: LabProcess, name: str, true: Callable[[dict[str, Any]], boo
         if running.poll() is None:
             os.killpg(running.pid, signal.SIGKILL)
             running.wait()
+    deadline = time.monotonic() + 60
+    while left := processes_of(command):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
 
 
 def test_a_run_that_is_killed_leaves_nothing_drained_that_the_next_does_not_put_back(
