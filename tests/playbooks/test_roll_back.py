@@ -256,6 +256,14 @@ def wait_until(lab: LabProcess, name: str, true: Callable[[dict[str, Any]], bool
         time.sleep(0.02)
 
 
+def wait_for_the_workers(command: list[str]) -> None:
+    """They are sessions of their own, so that nobody kills them; they end because nobody hears them any longer."""
+    deadline = time.monotonic() + 60
+    while left := processes_of(command):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
 def processes_of(command: list[str]) -> list[str]:
     """The processes that run this command, or were forked from it."""
     ours = "\0".join(command[1:]).encode()
@@ -268,9 +276,7 @@ def processes_of(command: list[str]) -> list[str]:
 
 
 def killed_when(lab: LabProcess, name: str, true: Callable[[dict[str, Any]], bool], command: list[str]) -> None:
-    """Start a play, and kill it once something is true of a server. Its workers, which are sessions of their own, end by
-    themselves, because nobody hears them any longer.
-    """
+    """Start a play, and kill it once something is true of a server."""
     running = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -281,10 +287,6 @@ def killed_when(lab: LabProcess, name: str, true: Callable[[dict[str, Any]], boo
         if running.poll() is None:
             os.killpg(running.pid, signal.SIGKILL)
             running.wait()
-    deadline = time.monotonic() + 60
-    while left := processes_of(command):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.1)
 
 
 def test_a_run_that_is_killed_leaves_nothing_drained_that_the_next_does_not_put_back(
@@ -298,7 +300,7 @@ def test_a_run_that_is_killed_leaves_nothing_drained_that_the_next_does_not_put_
         task = {
             "name": word,
             "ansible.builtin.shell": f"echo {word} {{{{ inventory_hostname }}}} >> {log}; "
-            f"[ {word} = drain ] || [ ! -e {slow} ] || sleep 60",
+            f"[ {word} = drain ] || while [ -e {slow} ]; do sleep 0.2; done",
             "delegate_to": "localhost",
             "vars": {"ansible_connection": "local"},
         }
@@ -315,12 +317,14 @@ def test_a_run_that_is_killed_leaves_nothing_drained_that_the_next_does_not_put_
         return log.read_text(encoding="utf-8").splitlines() if log.exists() else []
 
     killed_when(lab, "web01", lambda state: bool(state["restarts"]), command)
+    wait_for_the_workers(command)
     assert lines() == ["drain web01"]
     # The next run begins when the server is up again, whichever of the two was faster.
     wait_until(lab, "web01", lambda state: state["state"] == "running" and state["build"] == "26100.6899")
     slow.touch()
     killed_when(lab, "web02", lambda _state: lines()[-1] == "undrain web01", command)
     slow.unlink()
+    wait_for_the_workers(command)
     # Now web01 has nothing to take off any more: only the note tells that it is drained.
     without = roll_back(lab, out, "--limit", "web01")
     assert without.code == 2, without.output
