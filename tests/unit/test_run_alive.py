@@ -12,7 +12,8 @@ from ansible_collections.winops.hotpatch.plugins.plugin_utils._run_alive import 
 
 
 def test_a_pause_ends_the_work_once_the_run_is_gone() -> None:
-    parents, slept = [42, 42, 42, 1, 1], []
+    parents = [42, 42, 42, 1, 1]
+    slept: list[float] = []
     pause = sleep_while_it_runs(lambda: parents.pop(0), slept.append)
     pause(5)
     pause(6)
