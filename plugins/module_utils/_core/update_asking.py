@@ -19,8 +19,17 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._core.update_words
     failure,
     result_words,
 )
-from ansible_collections.winops.hotpatch.plugins.module_utils._errors import AnswerTimeout, UpdateFailed
-from ansible_collections.winops.hotpatch.plugins.module_utils._guest.update_run import UpdateRunner
+from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
+    AnswerTimeout,
+    AuthenticationFailed,
+    Busy,
+    CertificateNotTrusted,
+    HotpatchError,
+    InvalidInput,
+    Unreachable,
+    UpdateFailed,
+)
+from ansible_collections.winops.hotpatch.plugins.module_utils._guest.update_run import NeverBegan, UpdateRunner
 from ansible_collections.winops.hotpatch.plugins.module_utils._plan.update_source import SELECTION, Source
 
 #: Rows of the update history that are looked through for what is offered.
@@ -34,6 +43,8 @@ class Asking:
 
     :param keep: called with the answer of each operation that ran to an end, for the receipt.
     :ivar attached: whether an answer came of work that this call did not start.
+    :ivar begun: the operations that this call set to work on the server, or may have, whatever became of them.
+    :ivar unanswered: those of them that gave no result; they may still be at work.
     """
 
     def __init__(
@@ -53,6 +64,8 @@ class Asking:
         self._poll = poll
         self._keep = keep
         self.attached = False
+        self.begun: set[str] = set()
+        self.unanswered: set[str] = set()
 
     @property
     def left(self) -> float:
@@ -72,15 +85,22 @@ class Asking:
                 hint="Raise the timeout and run again; nothing is done twice.",
                 server=self._call.name,
             )
-        answer = self._runner.run(
-            operation,
-            updates,
-            seconds=left,
-            server_selection=SELECTION[self._source.asked],
-            service_id=self._source.service_id,
-            progress=self.show,
-            **options,
-        )
+        try:
+            answer = self._runner.run(
+                operation,
+                updates,
+                seconds=left,
+                server_selection=SELECTION[self._source.asked],
+                service_id=self._source.service_id,
+                progress=self.show,
+                **options,
+            )
+        except HotpatchError as error:
+            if not _before_the_start(error):
+                self.begun.add(operation)
+                self.unanswered.add(operation)
+            raise
+        self.begun.add(operation)
         self.attached = self.attached or answer["attached"] != "no"
         self._keep(answer)
         if answer["state"] != "done":
@@ -131,3 +151,12 @@ class Asking:
         total = progress.get("total")
         count = f" {progress.get('current')} of {total}" if total else ""
         self._call.progress(f"{progress.get('phase')}{count}")
+
+
+def _before_the_start(error: HotpatchError) -> bool:
+    """Whether an error says that nothing was set to work.
+
+    Once work is under way the runner passes over a connection that is lost, so that one comes from before the start.
+    """
+    lost = isinstance(error, Unreachable) and not isinstance(error, AuthenticationFailed | CertificateNotTrusted)
+    return lost or isinstance(error, Busy | InvalidInput | NeverBegan)

@@ -168,11 +168,14 @@ class _Run:
             state = self._state(facts)
             if self.mode != "search":
                 self._install(facts, state)
+            after = self._read() if self._may_have_changed else facts
         except HotpatchError as error:
-            error.details = {**self._keys(self._read_if_possible()), **error.details}
+            after_failure = self._read_if_possible()
+            if self.mode == "hotpatch_only" and self._installed_something:
+                self.receipt.after(witnesses_after(self.before, after_failure))
+            error.details = {**self._keys(after_failure), **error.details}
             error.changed = error.details["changed"]
             raise
-        after = self._read() if self._may_have_changed else facts
         self._hold_to_promise(after)
         return self._keys(after)
 
@@ -182,8 +185,13 @@ class _Run:
         return [result for result in self.results if result["operation"] == "install"]
 
     @property
+    def _installed_something(self) -> bool:
+        """Whether an installation was begun, by this call or by one that it followed; its result may be missing."""
+        return bool(self.installs) or "install" in self.asking.begun
+
+    @property
     def _may_have_changed(self) -> bool:
-        return bool(self.installs) or self.asking.attached
+        return self._installed_something or self.asking.attached
 
     def _refuse_source(self, code: str, words: str) -> None:
         """
@@ -415,7 +423,9 @@ class _Run:
         keys: dict[str, Any] = {
             "changed": bool(self.kbs_installed)
             or downloaded_only
-            or (bool(self.installs) and now not in (None, before)),
+            # An installation whose result is missing may still be at work.
+            or "install" in self.asking.unanswered
+            or (self._installed_something and now not in (None, before)),
             "mode": self.mode,
             "run_id": self.runner.run_id if self.searched or self.asking.attached else None,
             "attached": self.asking.attached,

@@ -20,9 +20,12 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._errors import (
     Busy,
     HotpatchError,
     InvalidInput,
+    OutcomeUnknown,
     Refused,
+    Unreachable,
     UpdateFailed,
 )
+from ansible_collections.winops.hotpatch.plugins.module_utils._guest.update_run import NeverBegan
 from tests.receipts import check_receipt
 from tests.unit.server_facts import healthy as facts
 
@@ -67,8 +70,10 @@ class Runner:
         if isinstance(answer, list):
             answer = answer.pop(0)
         if isinstance(answer, Exception):
+            if operation == "install":
+                self.server.now = self.server.after
             raise answer
-        if operation == "install" and answer.get("state") != "failed":
+        if operation == "install":
             self.server.now = self.server.after
         return {
             "run_id": self.run_id,
@@ -333,9 +338,57 @@ def test_a_broken_promise_is_a_failure_that_says_so(after: dict[str, Any], words
     assert caught.value.details["kbs_installed"] == ["KB5072014"]
 
 
-def test_a_server_lost_after_the_install_is_no_success() -> None:
-    with pytest.raises(AnswerTimeout):
-        run(Script(BEHIND, AnswerTimeout("web01: gone")))
+@pytest.mark.parametrize("lost", [AnswerTimeout("web01: gone"), Unreachable("web01: gone")])
+def test_a_server_lost_after_the_install_is_no_success_and_what_was_done_is_told(lost: HotpatchError) -> None:
+    with pytest.raises(type(lost)) as caught:
+        run(Script(BEHIND, lost))
+    assert caught.value.changed is True
+    details = caught.value.details
+    assert (details["kbs_installed"], details["build_after"]) == (["KB5072014"], None)
+    assert [witness["answer"] for witness in details["receipt"]["witnesses_after"]] == ["unknown", "unknown"]
+
+
+FAILED_AS_A_WHOLE = {
+    "state": "failed",
+    "error": {"stage": "install", "hresult": "0x8024001E", "message": "x"},
+    "updates": [],
+}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [FAILED_AS_A_WHOLE, AnswerTimeout("it still runs"), OutcomeUnknown("it left no result")],
+)
+def test_an_install_without_a_result_is_read_back(answer: Any) -> None:
+    """Windows Update may have installed it all the same, and may have made a restart due."""
+    after = facts("26100.7392", ["KB5072014"], restart_pending=pending(True))
+    with pytest.raises(HotpatchError) as caught:
+        run(Script(BEHIND, after, install=answer))
+    details = caught.value.details
+    assert caught.value.changed is True and details["changed"] is True
+    assert (details["build_before"], details["build_after"]) == ("26100.7092", "26100.7392")
+    assert details["restart_required"] is True and details["receipt"]["restart_pending_after"] is True
+    said = {witness["name"]: witness["answer"] for witness in details["receipt"]["witnesses_after"]}
+    assert said == {"same_boot": "yes", "nothing_newly_pending": "no"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "changed"),
+    [
+        (FAILED_AS_A_WHOLE, False),
+        (AnswerTimeout("it still runs"), True),
+        (OutcomeUnknown("it left no result"), True),
+        (Busy("somebody else"), False),
+        (NeverBegan("no script"), False),
+        (Unreachable("gone before the start"), False),
+    ],
+)
+def test_an_install_that_shows_nothing_is_a_change_only_when_it_may_still_be_at_work(
+    answer: Any, changed: bool
+) -> None:
+    with pytest.raises(HotpatchError) as caught:
+        run(Script(BEHIND, BEHIND, install=answer))
+    assert caught.value.changed is changed and caught.value.details["kbs_installed"] == []
 
 
 def test_baseline_mode_takes_the_missed_baseline_and_leaves_the_other_update() -> None:
