@@ -140,7 +140,8 @@ class _Pages:
 
 
 def _older(entry: Mapping[str, Any], since: str | None) -> bool:
-    return since is not None and str(entry["date"] or "") < since
+    # A row without a date tells nothing of those behind it.
+    return since is not None and bool(entry["date"]) and str(entry["date"]) < since
 
 
 def _moment(text: str | None) -> datetime | None:

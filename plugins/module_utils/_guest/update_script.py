@@ -78,6 +78,7 @@ function New-ServiceManager { return , (New-Object -ComObject 'Microsoft.Update.
 function Get-UtcText { return (Get-Date).ToUniversalTime().ToString('s') + 'Z' }
 function Get-HexText([int] $Code) { return '0x{0:X8}' -f $Code }
 function Select-Boolean($Value) { if ($Value -is [bool]) { return $Value } else { return $null } }
+function Select-Number($Value) { if ($null -ne $Value) { return [int]$Value } else { return $null } }
 
 function Stop-Operation([int] $Code, [string] $Message) {
     throw (New-Object -TypeName System.Runtime.InteropServices.COMException -ArgumentList $Message, $Code)
@@ -170,14 +171,19 @@ function New-UpdateRecord($Update) {
 }
 
 function New-HistoryRecord($Entry) {
-    # There is no KB but in the title, and the date is UTC without saying so.
+    # There is no KB but in the title, and the date is UTC without saying so. A row that Windows left incomplete is still a row.
+    $moment, $identity, $code = $Entry.Date, $Entry.UpdateIdentity, $Entry.HResult
+    if ($null -eq $identity) { $identity = @{ UpdateID = $null; RevisionNumber = $null } }
     $record = @{
-        date = ([datetime]$Entry.Date).ToString('s') + 'Z'; operation = [int]$Entry.Operation; title = [string]$Entry.Title
-        update_id = [string]$Entry.UpdateIdentity.UpdateID; revision = [int]$Entry.UpdateIdentity.RevisionNumber
-        client_application_id = [string]$Entry.ClientApplicationID
-        server_selection = [int]$Entry.ServerSelection; service_id = [string]$Entry.ServiceID
+        date = $null; title = [string]$Entry.Title; operation = (Select-Number -Value $Entry.Operation)
+        update_id = [string]$identity.UpdateID; revision = (Select-Number -Value $identity.RevisionNumber)
+        client_application_id = [string]$Entry.ClientApplicationID; service_id = [string]$Entry.ServiceID
+        server_selection = (Select-Number -Value $Entry.ServerSelection); result_code = (Select-Number -Value $Entry.ResultCode)
+        hresult = $null; hresult_signed = (Select-Number -Value $code)
     }
-    return $record + (Get-Outcome -Outcome $Entry)
+    if ($moment -is [datetime]) { $record['date'] = $moment.ToString('s') + 'Z' }
+    if ($null -ne $code) { $record['hresult'] = Get-HexText -Code $code }
+    return $record
 }
 
 function Get-History($Searcher) {
@@ -316,8 +322,8 @@ try {
 
     if (($Operation -eq 'install') -and ($total -gt 0)) {
         Update-AgentState -Installer $installer
-        if (($agent['busy'] -ne $false) -or ($agent['restart_required_before_installation'] -ne $false)) {
-            Stop-Operation -Code (0x80240016) -Message 'Nothing was installed: the agent is busy or wants a restart first, or does not tell.'
+        if (($agent['busy'] -ne $false) -or ($agent['restart_required'] -ne $false) -or ($agent['restart_required_before_installation'] -ne $false)) {
+            Stop-Operation -Code (0x80240016) -Message 'Nothing was installed: the agent is busy, a restart is pending, or it does not tell.'
         }
         $collection = New-UpdateCollection
         foreach ($update in $chosen) { $null = $collection.Add($update) }

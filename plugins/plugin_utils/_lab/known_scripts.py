@@ -11,5 +11,5 @@ from __future__ import annotations
 
 # SHA-256 of the file as it stands on the server -> version of the contract that it speaks.
 KNOWN_SCRIPTS: dict[str, int] = {
-    "119d148f3788e7d80699dc9e9fa65fa7b2f8750d915ac04ac01b129dea47f092": 1,
+    "63c4f73c53fa1a5ec0a0bc3a574ae8aa7784436bc658071a82341109af29c957": 1,
 }

@@ -5,7 +5,8 @@
 
 Copied from outputs of WS2025 machines: who installed (``MoUpdateOrchestrator`` is Windows Update itself), rows of the
 Store that name no KB, the same Defender title again and again, and a row that stays "in progress" while its restart is
-pending. A count below one or a start below zero is an error (Microsoft Learn, IUpdateSearcher.QueryHistory).
+pending. A count below one, a start below zero and a start behind the last row are errors (Microsoft Learn,
+IUpdateSearcher.QueryHistory; MS-UAMG 3.38.4.10).
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ class UpdateHistory:
 
     def query(self, start: int, count: int) -> Sequence[Entry] | None:
         """QueryHistory; None for WU_E_INVALIDINDEX."""
-        if start < 0 or count <= 0:
+        if not 0 <= start < len(self._entries) or count <= 0:
             return None
         return self.entries[start : start + count]
 

@@ -230,10 +230,10 @@ class UpdateRun:
         updates = self._machine.updates
         self._agent_state()
         agent = self._result["agent"]
-        if agent["busy"] or agent["restart_required_before_installation"]:
+        if agent["busy"] or agent["restart_required_before_installation"] or agent["restart_required"]:
             raise AgentError(
                 INSTALL_NOT_ALLOWED,
-                "Nothing was installed: the agent is busy or wants a restart first, or does not tell.",
+                "Nothing was installed: the agent is busy, a restart is pending, or it does not tell.",
             )
         total = len(chosen)
         self._phase("installing", 1, total, chosen[0].update_id)

@@ -129,6 +129,26 @@ def test_limit_and_since_read_no_more_than_needed() -> None:
     assert run(Server(1234), since="2026-01-01")["history"] == []
 
 
+def test_a_row_without_a_date_does_not_end_the_reading() -> None:
+    blank = {**entry(0), "date": None, "title": "", "result_code": None, "hresult": None, "operation": None}
+
+    class Blank(Server):
+        def run(self, operation: str, *, history: tuple[int, int], **options: Any) -> dict[str, Any]:
+            answer = super().run(operation, history=history, **options)
+            if history[0] == 0:
+                answer["history"]["entries"][-1] = blank
+            return answer
+
+    server = Blank(1000)
+    oldest = entry(0)["date"]
+    found = run(server, since=oldest)["history"]
+    assert (len(server.asked), len(found)) == (2, 999)
+    shown = [row for row in run(Blank(1000))["history"] if row["date"] is None]
+    assert [(row["kb"], row["result"], row["operation"], row["meaning"]) for row in shown] == [
+        (None, "unknown", "unknown", None)
+    ]
+
+
 def test_check_mode_starts_nothing() -> None:
     server = Server(5, answer=AssertionError("a task was started"))
     server.events = [

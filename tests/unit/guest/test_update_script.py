@@ -185,6 +185,7 @@ def test_unknown_is_never_a_no() -> None:
     assert "requires_restart = $null; error = (Get-Failure" in evaluation
     install = body[body.index("if (($Operation -eq 'install')") : body.index("$installer.Install()")]
     assert "($agent['busy'] -ne $false)" in install
+    assert "($agent['restart_required'] -ne $false)" in install
     assert "($agent['restart_required_before_installation'] -ne $false)" in install
 
 
@@ -200,6 +201,15 @@ def test_the_history_is_never_asked_for_no_rows() -> None:
     body = update_script.TEXT
     history = body[body.index("function Get-History") : body.index("function Get-OfferedUpdate")]
     assert "if ($count -gt 0) { foreach ($entry in $Searcher.QueryHistory($skip, $count))" in history
+
+
+def test_a_row_of_the_history_that_is_incomplete_is_still_a_row() -> None:
+    """In strict mode a property of null ends the operation, so one blank row would hide the whole history."""
+    body = update_script.TEXT
+    record = body[body.index("function New-HistoryRecord") : body.index("function Get-History")]
+    assert "$Entry.UpdateIdentity." not in record
+    assert record.index("if ($null -eq $identity) { $identity = @{") < record.index("$identity.UpdateID")
+    assert "if ($moment -is [datetime])" in record and "[datetime]$" not in record and "[int]$" not in record
 
 
 def test_who_holds_the_lock_says_so_and_nobody_else() -> None:
