@@ -43,7 +43,7 @@ _SKEW_SECONDS = 120.0
 _STALE_SECONDS = 12 * 3600.0
 
 #: A job's part that tells a run; it yields as a job does.
-Seen = Generator[float, None, RunResult | None]
+Seen = Generator[float, None, "RunResult | None"]
 
 
 @dataclass
