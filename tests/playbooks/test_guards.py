@@ -50,11 +50,13 @@ SERVERS = [
     server("pending01", BEHIND, restart_pending=["component_based_servicing"]),
     server("denied01", BEHIND, {"kind": "registry_denied", "key": r"HKLM\SOFTWARE\Policies\Microsoft\Windows"}),
     server("wants01", BEHIND, {"kind": "hotpatch_wants_restart"}),
+    server("wants02", BEHIND, {"kind": "hotpatch_wants_restart"}),
     server("retry01", BEHIND, {"kind": "search_fails", "hresult": "0x8024401C", "times": 1}),
     server("again01", BEHIND, {"kind": "update_reoffered"}),
     server("named01", BEHIND, {"kind": "update_reoffered"}),
     server("lost01", CURRENT, {"kind": "never_returns"}),
     server("idle01", CURRENT),
+    server("waits01", CURRENT, restart_pending=["windows_update"]),
 ]
 
 
@@ -148,6 +150,16 @@ def test_an_update_offered_again_is_no_change(lab: LabProcess, name: str, option
         assert again["kbs_installed"] == []
         assert again["build_after"] == "26100.7392"
     assert installed(lab, name) == [DUE]
+
+
+def test_the_role_blames_no_hotpatch_for_a_restart_that_waited_before(lab: LabProcess, tmp_path: Path) -> None:
+    book = tmp_path / "hotpatch.yml"
+    role = {"name": "Only the hotpatch", "ansible.builtin.import_role": {"name": "winops.hotpatch.install_updates"}}
+    book.write_text(yaml.safe_dump([{"hosts": "waits01:wants02", "gather_facts": False, "tasks": [role]}]))
+    played = play(lab.inventory, tmp_path, playbook=str(book), hotpatch_as_of="2025-12-20")
+    assert played.recap["waits01"]["failed"] == 0 and "waits01: Nothing was installed." in played.output, played.output
+    # The module itself tells of a promise that did not hold; the role adds nothing to it.
+    assert played.recap["wants02"]["failed"] == 1 and "promise of no restart does not hold" in played.output
 
 
 # ---- a server that does not come back
