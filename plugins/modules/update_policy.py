@@ -48,7 +48,7 @@ options:
     description: The address of the update server, such as V(http://wsus.example:8530). It counts with O(use_wsus) only.
     type: str
   wsus_status_server:
-    description: The address to which the server reports; Windows wants the one of O(wsus_server).
+    description: The address to which the server reports. Windows takes O(wsus_server) only together with it.
     type: str
   use_wsus:
     description: Whether updates come from O(wsus_server). It decides which updates are offered, hotpatches included.

@@ -117,8 +117,12 @@ def _check_together(name: str, after: Mapping[str, Raw], asked: set[str]) -> Non
     :raises InvalidInput: the settings would be wrong together, and this call touches them.
     """
     wrong = []
-    if asked & {"use_wsus", "wsus_server"} and after.get("usewuserver") == 1 and not after.get("wuserver"):
-        wrong.append("use_wsus without wsus_server makes every search for updates fail")
+    if asked & {"use_wsus", "wsus_server", "wsus_status_server"} and after.get("usewuserver") == 1:
+        if not after.get("wuserver"):
+            wrong.append("use_wsus without wsus_server makes every search for updates fail")
+        elif not after.get("wustatusserver"):
+            # "This policy is paired with WUStatusServer" (Microsoft Learn, Configure Automatic Updates without AD).
+            wrong.append("wsus_server counts only together with wsus_status_server, which is mostly the same address")
     if asked & {"active_hours_start", "active_hours_end"}:
         start, end = after.get("activehoursstart"), after.get("activehoursend")
         if (start is None) != (end is None):

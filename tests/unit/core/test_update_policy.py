@@ -76,7 +76,12 @@ def test_a_change_is_written_read_back_and_taken_up() -> None:
 
 def test_a_second_time_changes_nothing() -> None:
     server = scheduled()
-    options = {"automatic_updates": "notify_restart", "wsus_server": "http://wsus", "use_wsus": True}
+    options = {
+        "automatic_updates": "notify_restart",
+        "wsus_server": "http://wsus",
+        "wsus_status_server": "http://wsus",
+        "use_wsus": True,
+    }
     assert run(server, **options)["changed"] is True
     server.written.clear()
     server.command_lines.clear()
@@ -228,6 +233,7 @@ def test_where_rsop_cannot_be_read_that_is_said() -> None:
         ({"install_time": 24, "wsus_server": "wsus"}, "wsus_server must be an address"),
         ({"install_time": 3, "not_configured": ["install_time"]}, "at once"),
         ({"use_wsus": True}, "use_wsus without wsus_server"),
+        ({"use_wsus": True, "wsus_server": "http://wsus"}, "only together with wsus_status_server"),
         ({"active_hours_start": 8}, "belong together"),
         ({"active_hours_start": 8, "active_hours_end": 8}, "from 1 to 18 hours"),
         ({"active_hours_start": 8, "active_hours_end": 3}, "from 1 to 18 hours"),
