@@ -95,10 +95,14 @@ options:
     description: A GUID by which Azure's telemetry tells how servers were connected.
     type: str
   private_link_scope:
-    description: Resource id of an Azure Arc private link scope.
+    description:
+      - Resource id of an Azure Arc private link scope, given to the agent when the server is connected.
+      - A server that is connected already and shows another scope, or none, is left as it is, with a warning.
     type: str
   gateway_id:
-    description: Resource id of an Azure Arc gateway.
+    description:
+      - Resource id of an Azure Arc gateway, given to the agent when the server is connected. It is not compared
+        afterwards, because the agent does not show it.
     type: str
   service_principal_id:
     description:

@@ -83,6 +83,7 @@ class _Work:
             version=version_option(params["version"]),
             settings=wanted_settings(params),
             login=self.login.given,
+            private_link_scope=self.login.private_link_scope,
             allow_identity_reset=params["allow_identity_reset"],
             reconnect=params["reconnect"],
             force_local_only=params["force_local_only"],
@@ -263,7 +264,7 @@ class _Work:
             return
         self.call.progress("checking the endpoints that the agent and hotpatch need")
         place = self.wish.place
-        private = bool(self.call.params["private_link_scope"])
+        private = self.login.private_link_scope is not None
         self.endpoints = self.agent.check(place.get("location"), place.get("cloud"), private=private)
         if self.hosts:
             self.endpoints += self.agent.reach(self.hosts, self._proxy(reading), required=True)

@@ -80,6 +80,11 @@ class Login:
         """Where the machine is wanted, by the module's names."""
         return {name: self.options.get(key) for name, key in PLACE.items()}
 
+    @property
+    def private_link_scope(self) -> str | None:
+        """The private link scope through which it is to be connected."""
+        return self.options.get("private-link-scope") or None
+
     def for_connect(self) -> LoginFile:
         return self._file(dict(self.options))
 

@@ -46,6 +46,7 @@ class Wish:
     :param version: the lowest version that will do.
     :param settings: the agent's settings by their own names; empty means "as it comes".
     :param login: whether credentials were given.
+    :param private_link_scope: the scope's resource id; a server that is connected without it is told of, not moved.
     """
 
     state: str
@@ -53,6 +54,7 @@ class Wish:
     version: str | None = None
     settings: Mapping[str, Setting] = field(default_factory=dict)
     login: bool = False
+    private_link_scope: str | None = None
     allow_identity_reset: bool = False
     reconnect: bool = False
     force_local_only: bool = False
@@ -170,7 +172,10 @@ class _Planning:
             return refusal
         code = self.condition.code
         # What the agent says after a step that makes it talk is planned for anew.
-        if code == CONNECTED or (code == UNKNOWN and self._makes_it_talk()):
+        if code == CONNECTED:
+            self._private_link()
+            return None
+        if code == UNKNOWN and self._makes_it_talk():
             return None
         if code in (ABSENT, NOT_CONNECTED):
             return self._connect(self.condition.words)
@@ -182,6 +187,16 @@ class _Planning:
         if self.condition.elsewhere:
             return self._move()
         return Refusal("arc_unknown", self.condition.words, self.condition.remedy)
+
+    def _private_link(self) -> None:
+        """Say that a connected server does not show the private link scope that was asked for."""
+        wanted, there = self.wish.private_link_scope, str(self.arc.get("private_link_scope") or "")
+        if wanted and wanted.rstrip("/").casefold() != there.rstrip("/").casefold():
+            through = f"through the private link scope {there}" if there else "without a private link scope"
+            self.warnings.append(
+                f"The server is connected {through} and not through {wanted}. The scope is given only when a server is "
+                "connected: add the machine to it in Azure, or disconnect the server and connect it again."
+            )
 
     def _makes_it_talk(self) -> bool:
         """Whether a step that is planned already starts the agent's service."""

@@ -488,6 +488,40 @@ def test_the_licence_endpoint_counts_as_the_others_do() -> None:
     assert done["condition"] == "connected"
 
 
+SCOPE = (
+    f"/subscriptions/{PLACE['subscription_id']}/resourceGroups/rg/providers/Microsoft.HybridCompute/privateLinkScopes/p"
+)
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_the_check_knows_of_the_private_link_wherever_that_is_said(tmp_path: Path, *, by_file: bool) -> None:
+    server = server_with(arc="installed")
+    params: dict[str, Any] = {**WISH, "private_link_scope": SCOPE}
+    if by_file:
+        issued = {
+            **{name.replace("_", "-"): value for name, value in PLACE.items()},
+            "service-principal-id": PRINCIPAL, "service-principal-secret": SECRET, "private-link-scope": SCOPE,
+        }  # fmt: skip
+        file = tmp_path / "issued.json"
+        file.write_text(json.dumps(issued), encoding="utf-8")
+        params = {"connect_config": str(file)}
+    assert run(server, **params)["condition"] == "connected"
+    (checked,) = [line for line in server.commands if " check -j" in line]
+    assert "--enable-pls-check" in checked
+    (resource,) = server.world.azure.machines
+    assert resource.private_link_scope == SCOPE
+    # Again: it is as it was asked for, and nothing is said.
+    assert run(server, **params)["changed"] is False and server.warnings == []
+
+
+def test_connected_without_the_private_link_is_said() -> None:
+    server = server_with(arc="connected")
+    done = run(server, **WISH, private_link_scope=SCOPE)
+    assert (done["changed"], done["condition"]) == (False, "connected")
+    (warning,) = server.warnings
+    assert "without a private link scope" in warning and SCOPE in warning
+
+
 def test_a_check_that_hangs_is_unknown_and_no_reason_to_refuse() -> None:
     server = server_with(arc="installed")
     faults.give(server.machine, {"kind": "agent_hangs", "verb": "check"})
