@@ -234,6 +234,7 @@ def test_an_older_windows_has_fewer_properties_and_no_hyper_v_warning(lab: Runni
         ("still01", False, "vbs_not_running"),
         ("hidden01", None, "vbs_unknown"),
         ("hv01", False, "vbs_not_enabled"),
+        ("forbid01", False, "vbs_forbidden_by_policy"),
     ],
 )
 def test_none_of_them_is_eligible_before_it_runs(

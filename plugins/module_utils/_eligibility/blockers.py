@@ -29,6 +29,7 @@ _ORDER = (
     "secure_boot_off",
     "virtualization_missing",
     "vbs_unknown",
+    "vbs_forbidden_by_policy",
     "vbs_not_enabled",
     "vbs_waits_for_restart",
     "vbs_not_running",

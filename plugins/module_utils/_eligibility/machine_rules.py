@@ -34,6 +34,7 @@ _ONE_RESTART = (
     "bios_firmware",
     "secure_boot_off",
     "virtualization_missing",
+    "vbs_forbidden_by_policy",
     "vbs_not_enabled",
     "vbs_waits_for_restart",
     "vbs_not_running",
@@ -57,6 +58,7 @@ class MachineView:
     firmware: Mapping[str, Any]
     reading: Mapping[str, Any]
     asked_by: tuple[str, ...]
+    forbidden: bool
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> MachineView:
@@ -67,6 +69,7 @@ class MachineView:
             reading["firmware"],
             reading,
             tuple(name for name in ("registry", "policy") if vbs.get(f"configured_by_{name}") is True),
+            vbs.get("forbidden_by_policy") is True,
         )
 
     @cached_property
@@ -85,7 +88,11 @@ class MachineView:
 
     def cautions(self) -> list[tuple[str, str]]:
         """The known traps of virtualization-based security that are certain here: code and words."""
-        return [(risk.code, risk.words) for risk in risks(self.reading) if risk.state == YES]
+        found = [(risk.code, risk.words) for risk in risks(self.reading) if risk.state == YES]
+        if self.forbidden and status_of(self.reading) == RUNNING and not demand_of(self.reading).kept_on_by:
+            words = "A policy turns virtualization-based security off: it runs until the next restart and no longer."
+            found.append(("vbs_ends_with_restart", words))
+        return found
 
 
 def _reading(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,7 +101,10 @@ def _reading(facts: Mapping[str, Any]) -> dict[str, Any]:
 
     def asked(source: str) -> dict[str, int | None] | None:
         said = vbs.get(f"configured_by_{source}")
-        return None if said is None else {SWITCH: 1 if said else None}
+        if said is None:
+            return None
+        forbidden = source == "policy" and vbs.get("forbidden_by_policy") is True
+        return {SWITCH: 1 if said else 0 if forbidden else None}
 
     registry = asked("registry")
     if registry is not None:
@@ -176,11 +186,14 @@ def _vbs(machine: MachineView) -> list[Blocker]:
         why = machine.reading["why_unknown"]
         words = "Whether virtualization-based security runs could not be read."
         return [unread("vbs_unknown", words, str(why) if why else "VirtualizationBasedSecurityStatus")]
-    if status == NOT_RUNNING:
-        own = _not_running(machine.reading)
+    if machine.forbidden:
+        # What the registry says counts once the policy is gone.
+        own = [_forbidden(), *(() if machine.asked_by else (_not_enabled(),))]
+    elif status == NOT_RUNNING:
+        own = [_not_running(machine.reading)]
     else:
-        own = _waits(machine.asked_by) if machine.asked_by else _not_enabled()
-    return [*_virtualization(machine), own]
+        own = [_waits(machine.asked_by) if machine.asked_by else _not_enabled()]
+    return [*_virtualization(machine), *own]
 
 
 def _virtualization(machine: MachineView) -> list[Blocker]:
@@ -203,6 +216,18 @@ def _virtualization(machine: MachineView) -> list[Blocker]:
             actions=(Action(None, {"virtualization": True}),),
         )
     ]
+
+
+def _forbidden() -> Blocker:
+    return Blocker(
+        "vbs_forbidden_by_policy",
+        "A policy turns virtualization-based security off and wins over the registry.",
+        "EnableVirtualizationBasedSecurity 0 in the policy",
+        'Change the policy "Turn On Virtualization Based Security" (Computer Configuration, System, Device Guard), '
+        "restart, and check for status 2.",
+        restart=True,
+        shares_restart_with=shares_restart("vbs_forbidden_by_policy"),
+    )
 
 
 def _not_enabled() -> Blocker:

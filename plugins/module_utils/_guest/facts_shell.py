@@ -160,7 +160,10 @@ class ShellFacts:
         }
 
     def configured_vbs(self) -> dict[str, bool | None]:
-        """EnableVirtualizationBasedSecurity, in the machine's own key and in policy; absent is "not configured"."""
+        """EnableVirtualizationBasedSecurity, in the machine's own key and in policy; absent is "not configured".
+
+        A policy of 0 is more than that: it turns VBS off, whatever the machine's own key says.
+        """
         places = {
             "configured_by_registry": ("control", _CONTROL + r"\DeviceGuard", "device_guard"),
             "configured_by_policy": ("policies", _POLICIES + r"\DeviceGuard", "guard_policy"),
@@ -168,7 +171,10 @@ class ShellFacts:
         facts: dict[str, bool | None] = {}
         for name, (parent, path, step) in places.items():
             there = self.below(parent, path, step)
-            facts[name] = (self.registry.number(path, "EnableVirtualizationBasedSecurity") == 1) if there else there
+            value = self.registry.number(path, "EnableVirtualizationBasedSecurity")
+            facts[name] = (value == 1) if there else there
+            if name == "configured_by_policy":
+                facts["forbidden_by_policy"] = (value == 0) if there else there
         return facts
 
     def update_policy(self) -> dict[str, Any]:

@@ -34,7 +34,8 @@ _AGAIN = "Then run this again: what is done stays done."
 _ALLOW = "Run this again with that allowed, or take it out of the run."
 _MACHINE = (
     "build_unknown", "build_below_floor", "firmware_unknown", "bios_firmware", "secure_boot_unknown", "secure_boot_off",
-    "virtualization_missing", "vbs_unknown", "vbs_not_enabled", "vbs_waits_for_restart", "vbs_not_running",
+    "virtualization_missing", "vbs_unknown", "vbs_forbidden_by_policy", "vbs_not_enabled", "vbs_waits_for_restart",
+    "vbs_not_running",
 )  # fmt: skip
 _CONNECTION = (
     "arc_unknown", "arc_missing", "arc_disconnected", "arc_resource_deleted", "arc_expired", "arc_not_connected",

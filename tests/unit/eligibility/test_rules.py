@@ -222,6 +222,24 @@ def test_why_virtualization_based_security_does_not_run(facts: dict[str, Any], e
     assert words in " ".join(blocker.words for blocker in found.blockers)
 
 
+def test_a_policy_that_turns_it_off_comes_first_and_no_playbook_can_mend_it() -> None:
+    off = vbs(status=0, configured_by_registry=False, forbidden_by_policy=True)
+    found = evaluate(healthy(vbs=off))
+    assert [blocker.code for blocker in found.blockers] == ["vbs_forbidden_by_policy", "vbs_not_enabled"]
+    steps = [(step["blocker"], step["action"] and step["action"]["module"]) for step in found.fixes.as_dict()["steps"]]
+    assert steps == [
+        ("vbs_forbidden_by_policy", None),
+        ("vbs_not_enabled", "winops.hotpatch.vbs"),
+        (None, "winops.hotpatch.restart"),
+    ]
+    assert found.fixes.restarts == 1
+    # It runs still: a restart, such as the next baseline's, ends that.
+    runs = evaluate(healthy(vbs=vbs(status=2, forbidden_by_policy=True)))
+    assert (runs.eligible, [warning.code for warning in runs.warnings]) == (True, ["vbs_ends_with_restart"])
+    kept = vbs(status=2, forbidden_by_policy=True, services_configured=[2])
+    assert evaluate(healthy(vbs=kept)).warnings == ()
+
+
 def test_hyper_v_beside_vbs_is_a_caution_and_a_cause_to_look_at() -> None:
     found = evaluate(healthy(hardware={"hyper_v_role": True}))
     assert found.eligible is True

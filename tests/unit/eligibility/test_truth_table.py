@@ -79,5 +79,5 @@ def test_every_combination_has_the_blockers_of_the_tables(edition: str) -> None:
             assert (found.enrolled, found.opted_out) == (enrolled, opted_out)
             count += 1
         seen |= codes
-    assert count == 3 * 5 * 6 * 11 * 5 * 6
+    assert count == 3 * 7 * 6 * 11 * 5 * 6
     assert seen == {row["code"] for row in rows if not any(other.get("only") for other in rows) or row.get("only")}

@@ -196,6 +196,7 @@ def test_a_healthy_server() -> None:
         "services_running": [],
         "configured_by_registry": True,
         "configured_by_policy": False,
+        "forbidden_by_policy": False,
     }
     assert facts["firmware"] == {"type": "uefi", "secure_boot": True}
     assert facts["hardware"]["cores"] == 8 and facts["hardware"]["system_disk_free_bytes"] == 42949672960
