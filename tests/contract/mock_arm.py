@@ -16,10 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.clouds import Cloud
-from ansible_collections.winops.hotpatch.plugins.module_utils._core.call import Call
+from tests.wire.azure_calls import run_core
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 
@@ -46,27 +44,14 @@ class MockArm:
             found: list[dict[str, Any]] = json.load(answer)
         return found
 
-    def call(self, noun: ModuleType, *, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+    def call(self, noun: ModuleType, **options: Any) -> dict[str, Any]:
         """Run a noun's core.
 
         :raises HotpatchError: it failed.
         """
         account = {"access_token": "a-token", "subscription_id": SUBSCRIPTION, "resource_group": "rg1"}
         given = {**{key: text for key, text in account.items() if key in noun.SPEC.argument_spec}, **options}
-        checked = ArgumentSpecValidator(
-            noun.SPEC.argument_spec, mutually_exclusive=noun.SPEC.mutually_exclusive
-        ).validate(given)
-        assert not checked.error_messages, checked.error_messages
-        call = Call(
-            params=checked.validated_parameters,
-            name="localhost",
-            check_mode=check_mode,
-            environment={},
-            progress=lambda _line: None,
-            warn=self.warnings.append,
-        )
-        result: dict[str, Any] = noun.run(call)
-        return result
+        return run_core(noun, given, warn=self.warnings.append)
 
 
 @contextmanager

@@ -44,6 +44,21 @@ def account(lab: RunningLab, **changes: Any) -> dict[str, Any]:
     }
 
 
+def run_core(noun: ModuleType, given: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Check options as Ansible does, and run a noun's core with them.
+
+    :param more: for the call, such as ``check_mode``.
+    :raises HotpatchError: it failed.
+    """
+    checked = ArgumentSpecValidator(noun.SPEC.argument_spec, mutually_exclusive=noun.SPEC.mutually_exclusive).validate(
+        given
+    )
+    assert not checked.error_messages, checked.error_messages
+    call = Call(params=checked.validated_parameters, name="localhost", environment={}, **more)
+    result: dict[str, Any] = noun.run(call)
+    return result
+
+
 @dataclass
 class AzureCalls:
     """Calls of cores.
@@ -66,21 +81,14 @@ class AzureCalls:
         given = account(self.lab, **options)
         if "resource_group" not in noun.SPEC.argument_spec:  # what is of a whole subscription
             given.pop("resource_group", None)
-        checked = ArgumentSpecValidator(
-            noun.SPEC.argument_spec, mutually_exclusive=noun.SPEC.mutually_exclusive
-        ).validate(given)
-        assert not checked.error_messages, checked.error_messages
-        call = Call(
-            params=checked.validated_parameters,
-            name="localhost",
+        return run_core(
+            noun,
+            given,
             check_mode=check_mode,
-            environment={},
             progress=self.lines.append,
             warn=self.warnings.append,
             now=lambda: self.now or datetime.now(UTC),
         )
-        result: dict[str, Any] = noun.run(call)
-        return result
 
     def failing(self, noun: ModuleType, **options: Any) -> HotpatchError:
         """Run a noun's core that must fail; its error."""
