@@ -13,13 +13,17 @@ Graph go through :meth:`Arm.send` and :meth:`Arm.pages`. A module that finds not
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_answer import (
+    Answer,
+    TooLarge,
+    document_of,
+    transport_for,
+)
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import ArmUnavailable
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.clouds import Cloud, cloud_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.credential_options import Account, account_of
@@ -30,28 +34,7 @@ from ansible_collections.winops.hotpatch.plugins.module_utils._azure.token_bucke
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import BadAnswer, InvalidInput
 
 USER_AGENT = "ansible-collection-winops.hotpatch"
-#: More than this many requests at once only queue up in front of ARM's limits.
-CONNECTIONS = 16
 _MOST_PAGES = 10_000
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer of ARM that is no error."""
-
-    status: int
-    document: Any
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, response: Any, doing: str = "ARM") -> Answer:
-        """The answer in a response of azure-core."""
-        response.read()
-        text = response.text() if response.content else ""
-        try:
-            return cls(int(response.status_code), json.loads(text) if text.strip() else None, response.headers)
-        except ValueError:
-            raise BadAnswer(f"{doing}: the answer of Azure is not JSON.") from None
 
 
 class Arm:
@@ -70,6 +53,7 @@ class Arm:
         timeout: int = 60,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        transport: Callable[[Account, int], Any] = transport_for,
     ) -> None:
         self.cloud = cloud
         self.account = tokens.account
@@ -79,7 +63,7 @@ class Arm:
             tokens, Brake(share, monotonic=monotonic, sleep=sleep), cloud.resource_manager,
             monotonic=monotonic, sleep=sleep,
         )  # fmt: skip
-        transport = transport_for(tokens.account, timeout)
+        carrier = transport(tokens.account, timeout)
         core = azure("azure.core.pipeline.policies")
         policies = [core.UserAgentPolicy(base_user_agent=USER_AGENT), self._patience]
         #: What an SDK client is given: it then sends as we do.
@@ -87,11 +71,9 @@ class Arm:
             "base_url": cloud.resource_manager,
             "credential_scopes": [cloud.scope],
             "policies": policies,
-            "transport": transport,
+            "transport": carrier,
         }
-        self._client = azure("azure.core").PipelineClient(
-            cloud.resource_manager, policies=policies, transport=transport
-        )
+        self._client = azure("azure.core").PipelineClient(cloud.resource_manager, policies=policies, transport=carrier)
         self._rest = azure("azure.core.rest")
 
     @property
@@ -123,14 +105,17 @@ class Arm:
         :raises HotpatchError: ARM refused, did not answer, or the outcome of a write is not known.
         """
         parameters = {**({"api-version": api_version} if api_version else {}), **(query or {})}
+        if "://" in path:
+            self._patience.check_address(path, doing)
         url = path if "://" in path else self.cloud.resource_manager + quote(path, safe="/()._-~:@!$&'*+,;=%")
         request = self._rest.HttpRequest(
             method, url, params=parameters or None, headers={"Accept": "application/json"}, json=body
         )  # json=None sends no body
-        response = self._client.send_request(
-            request, doing=doing, deadline=deadline, reads_only=reads_only, bucket=bucket
+        kept: list[Answer] = []
+        self._client.send_request(
+            request, doing=doing, deadline=deadline, reads_only=reads_only, bucket=bucket, kept=kept
         )
-        return Answer.of(response, doing)
+        return kept[-1]
 
     def pages(
         self, path: str, *, doing: str, api_version: str, query: Mapping[str, str] | None = None,
@@ -140,29 +125,15 @@ class Arm:
         answer = self.send("GET", path, doing=doing, api_version=api_version, query=query, deadline=deadline)
         for _page in range(_MOST_PAGES):
             document = answer.document if isinstance(answer.document, Mapping) else {}
-            if not isinstance(document.get("value"), list):
+            found = document.get("value")
+            if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
                 raise BadAnswer(f"{doing}: the answer of Azure is no list.")
-            yield from document["value"]
+            yield from found
             following = document.get("nextLink")
             if not following:
                 return
             answer = self.send("GET", str(following), doing=doing, deadline=deadline)
         raise BadAnswer(f"{doing}: the list does not end.")
-
-
-def transport_for(account: Account, timeout: int) -> Any:
-    """azure-core's transport on requests, with as many connections as there are requests at once."""
-    requests = azure("requests")
-    session = requests.Session()
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=0))
-    return azure("azure.core.pipeline.transport").RequestsTransport(
-        session=session,
-        session_owner=False,
-        connection_timeout=min(timeout, 30),
-        read_timeout=timeout,
-        connection_verify=account.ca_path or True,
-    )
 
 
 def arm_for(
@@ -195,8 +166,10 @@ def _fetch(url: str, account: Account, timeout: int) -> Any:
         response = client.send_request(azure("azure.core.rest").HttpRequest("GET", url))
         if response.status_code != 200:
             raise ArmUnavailable(f"{url} answered HTTP {response.status_code}.", status=response.status_code)
-        return Answer.of(response, url).document
-    except exceptions.AzureError as error:
+        return document_of(response)
+    except ValueError:
+        raise BadAnswer(f"{url}: the answer is not JSON.") from None
+    except (exceptions.AzureError, TooLarge) as error:
         raise ArmUnavailable(
             f"{url} cannot be read: {str(error)[:300]}", hint="Check cloud_environment, the network and ca_path."
         ) from None

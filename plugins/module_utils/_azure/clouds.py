@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.address import place_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import BadAnswer, InvalidInput
 
 #: What an endpoint of one's own is asked; Azure Stack Hub and Azure itself know this version.
 METADATA_PATH = "/metadata/endpoints?api-version=2015-01-01"
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,11 @@ def cloud_of(name_or_endpoint: str, ask: Callable[[str], Any], authority: str | 
 
 def checked_endpoint(text: str) -> str:
     """The address of an ARM endpoint. A token goes over TLS only, except to this very machine."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise InvalidInput(f"cloud_environment: {text!r} is no address of an ARM endpoint.")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    place = place_of(text)
+    if place is None or "?" in text or "#" in text:
+        # Without a name and a password that somebody may have put before the host.
+        raise InvalidInput(f"cloud_environment: {text.rpartition('@')[2]!r} is no address of an ARM endpoint.")
+    if place.scheme == "http" and place.host not in _LOOPBACK:
         raise InvalidInput(
             f"cloud_environment: {text} would carry the access token unencrypted.",
             hint="Use its https address; http is taken for an address of this machine only.",

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure import license_profiles, machines
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Answer
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_answer import Answer
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import (
     ArmError,
     Conflict,

@@ -16,9 +16,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Answer, Arm
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Arm
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_answer import Answer
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.packages import azure
-from ansible_collections.winops.hotpatch.plugins.module_utils._errors import NotSupported
+from ansible_collections.winops.hotpatch.plugins.module_utils._errors import BadAnswer, HotpatchError, NotSupported
 
 API_VERSION = "2024-07-10"
 
@@ -42,16 +43,36 @@ class HybridCompute:
             return self._clients[subscription]
 
 
-def as_sent(response: Any, _model: Any, _headers: Any) -> Answer:
-    """For the SDK's ``cls``: what ARM sent instead of the model that the SDK made of it."""
-    return Answer.of(response.http_response)
+def asked(method: Callable[..., Any], *arguments: Any, **options: Any) -> Answer:
+    """What ARM answered to a method of the SDK, whatever the SDK made of it.
+
+    Its models stumble over what is no error to us: a date in Retry-After, a status of success that the specification
+    does not name. That must not hide that a write was accepted.
+    """
+    kept: list[Answer] = []
+    try:
+        method(*arguments, kept=kept, **options)
+    except HotpatchError:
+        raise
+    except (azure("azure.core.exceptions").AzureError, AttributeError, KeyError, TypeError, ValueError):
+        if not kept:
+            raise
+    return kept[-1]
 
 
 def begun(begin: Callable[..., Any], *arguments: Any, **options: Any) -> Answer:
     """The first answer of a ``begin_`` method; :mod:`polling` follows it."""
-    first = FirstAnswer()
-    begin(*arguments, polling=first, **options)
-    return Answer.of(first.response.http_response)
+    return asked(begin, *arguments, polling=FirstAnswer(), **options)
+
+
+def shown(answer: Answer, doing: str, what: str) -> dict[str, Any]:
+    """The resource in an answer.
+
+    :raises BadAnswer: it holds none.
+    """
+    if not isinstance(answer.document, dict):
+        raise BadAnswer(f"{doing}: the answer of Azure is no {what}.")
+    return answer.document
 
 
 class FirstAnswer:

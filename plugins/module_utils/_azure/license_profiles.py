@@ -12,29 +12,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Answer
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_answer import Answer
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import NotFound
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure.hybridcompute import HybridCompute, as_sent, begun
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.hybridcompute import (
+    HybridCompute,
+    asked,
+    begun,
+    shown,
+)
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.resource_ids import ResourceId
 
 
 def get(compute: HybridCompute, machine: ResourceId, *, deadline: float | None = None) -> dict[str, Any] | None:
     """The licence profile; None when there is none (or no such machine, which only the machine tells)."""
+    doing = f"reading the licence profile of {machine.name}"
+    profiles = compute.client(machine.subscription).license_profiles
     try:
-        document: dict[str, Any] = (
-            compute.client(machine.subscription)
-            .license_profiles.get(
-                machine.group,
-                machine.name,
-                cls=as_sent,
-                doing=f"reading the licence profile of {machine.name}",
-                deadline=deadline,
-            )
-            .document
-        )
+        answer = asked(profiles.get, machine.group, machine.name, doing=doing, deadline=deadline)
     except NotFound:
         return None
-    return document
+    return shown(answer, doing, "licence profile")
 
 
 def create(

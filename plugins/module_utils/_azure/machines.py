@@ -12,7 +12,8 @@ from typing import Any
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.hybridcompute import (
     API_VERSION,
     HybridCompute,
-    as_sent,
+    asked,
+    shown,
 )
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.resource_ids import ARC_MACHINE, ResourceId
 
@@ -21,19 +22,16 @@ def get(
     compute: HybridCompute, machine: ResourceId, *, deadline: float | None = None, instance_view: bool = False
 ) -> dict[str, Any]:
     """One machine."""
-    document: dict[str, Any] = (
-        compute.client(machine.subscription)
-        .machines.get(
-            machine.group,
-            machine.name,
-            **({"expand": "instanceView"} if instance_view else {}),
-            cls=as_sent,
-            doing=f"reading the Arc machine {machine.name}",
-            deadline=deadline,
-        )
-        .document
+    doing = f"reading the Arc machine {machine.name}"
+    answer = asked(
+        compute.client(machine.subscription).machines.get,
+        machine.group,
+        machine.name,
+        **({"expand": "instanceView"} if instance_view else {}),
+        doing=doing,
+        deadline=deadline,
     )
-    return document
+    return shown(answer, doing, "machine")
 
 
 def in_group(

@@ -14,7 +14,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Answer, Arm
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Arm
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_answer import Answer
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.hybridcompute import API_VERSION
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.resource_ids import ARC_MACHINE, ResourceId
 from ansible_collections.winops.hotpatch.plugins.module_utils._errors import BadAnswer

@@ -9,8 +9,10 @@ resource providers by themselves, and know no rate. Here:
 
 - 429: nothing was done, so any request is repeated after the time ARM names.
 - 500, 502, 503, 504, and answers that were lost: a read is repeated. A write may have been carried out: it ends in
-  :class:`WriteOutcomeUnknown`, and whoever wrote reads before writing again.
+  :class:`WriteOutcomeUnknown`, and whoever wrote reads before writing again. An answer that breaks off on its way is
+  lost as well, though azure-core takes it for a connection that was never made.
 - A connection that was never made: anything is repeated, a few times.
+- An answer that is no JSON: to a write it says nothing, so its outcome is unknown; a read ends with it.
 - 401: one new token, one repetition.
 
 Every repetition takes a token of the bucket like any other request.
@@ -18,7 +20,6 @@ Every repetition takes a token of the bucket like any other request.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import threading
@@ -29,9 +30,11 @@ from binascii import Error as NotBase64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from ssl import SSLCertVerificationError
 from typing import Any
-from urllib.parse import urlsplit
 
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.address import place_of
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_answer import Answer, TooLarge, document_of
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import (
     ArmUnavailable,
     Throttled,
@@ -55,6 +58,7 @@ _HEADERS = {"read": "reads", "write": "writes", "delete": "deletes"}
 #: Resource Graph counts for each account, in windows of some seconds, and tells what is left of one and when it ends.
 _GRAPH_LEFT, _GRAPH_ENDS = "x-ms-user-quota-remaining", "x-ms-user-quota-resets-after"
 _CLOCK = re.compile(r"(\d{1,3}):(\d\d):(\d\d)(\.\d{1,9})?")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass
@@ -91,6 +95,7 @@ class Patience:
     - ``deadline``: by the monotonic clock; nothing is waited for beyond it.
     - ``reads_only``: a POST that changes nothing, such as a query.
     - ``bucket``: another bucket than the method's.
+    - ``kept``: a list that takes the :class:`Answer`.
     """
 
     next: Any = None
@@ -106,7 +111,8 @@ class Patience:
     ) -> None:
         self._tokens = tokens
         self._brake = brake
-        self._home = urlsplit(endpoint)
+        self._endpoint = endpoint
+        self._home = place_of(endpoint)
         self._monotonic = monotonic
         self._sleep = sleep
         self._lock = threading.Lock()
@@ -121,8 +127,9 @@ class Patience:
         method = http.method.upper()
         kind = options.pop("bucket", None) or kind_of(method)
         found = _SUBSCRIPTION.search(http.url)
+        kept: list[Answer] = options.pop("kept", [])
         asked = _Asked(
-            doing=options.pop("doing", f"{method} {urlsplit(http.url).path}"),
+            doing=options.pop("doing", "asking Azure"),
             deadline=options.pop("deadline", None) or self._monotonic() + _LONGEST_THROTTLING,
             method=method,
             kind=kind,
@@ -130,13 +137,13 @@ class Patience:
             url=http.url,
             subscription=found[1] if found else "",
         )
-        self._check_address(asked)
+        self.check_address(asked.url, asked.doing)
         while True:
-            answer = self._once(request, asked)
+            answer = self._once(request, asked, kept)
             if answer is not None:
                 return answer
 
-    def _once(self, request: Any, asked: _Asked) -> Any:
+    def _once(self, request: Any, asked: _Asked, kept: list[Answer]) -> Any:
         """One attempt; None when there is to be another."""
         exceptions = azure("azure.core.exceptions")
         headers = request.http_request.headers
@@ -150,16 +157,27 @@ class Patience:
             self.traffic.requests += 1
         try:
             response = self.next.send(request)
-            status = int(response.http_response.status_code)
-            document = None if status < 300 else _document(response.http_response)
+            response.http_response.read()
         except exceptions.ServiceRequestError as error:
+            if not _never_sent(error):
+                return self._lost(asked, f"the answer was lost ({_first_line(error)})")
             return self._again(asked, self._not_reached(asked, error), None)
+        except TooLarge as error:
+            return self._no_answer(asked, str(error))
         except (exceptions.AzureError, OSError) as error:
             return self._lost(asked, f"the answer was lost ({_first_line(error)})")
-        if status < 300:
-            self._heed(asked, response.http_response.headers)
-            return response
+        status = int(response.http_response.status_code)
         answered = response.http_response.headers
+        try:
+            document = document_of(response.http_response)
+        except ValueError:
+            if status < 300:
+                return self._no_answer(asked, "the answer of Azure is not JSON", status)
+            document = None
+        if status < 300:
+            self._heed(asked, answered)
+            kept.append(Answer(status, document, answered))
+            return response
         if status < 400:
             raise BadAnswer(f"{asked.doing}: Azure answered HTTP {status}, which ARM never does.")
         if status == 401 and not asked.renewed:
@@ -206,9 +224,15 @@ class Patience:
             status=status,
         )
 
+    def _no_answer(self, asked: _Asked, why: str, status: int = 0) -> None:
+        """What came is no answer, and asking again would bring the same."""
+        if asked.may_repeat:
+            raise BadAnswer(f"{asked.doing}: {why}.")
+        self._lost(asked, why, status)
+
     def _not_reached(self, asked: _Asked, error: Exception) -> ArmUnavailable:
         return ArmUnavailable(
-            f"{asked.doing}: {self._home.netloc} cannot be reached ({_first_line(error)}).",
+            f"{asked.doing}: {self._endpoint} cannot be reached ({_first_line(error)}).",
             hint="Check the network, the proxy (HTTPS_PROXY), the cloud, and ca_path where TLS is inspected.",
         )
 
@@ -225,39 +249,44 @@ class Patience:
         if asked.kind == "graph":
             queries = headers.get(_GRAPH_LEFT, "")
             bucket = self._brake.bucket(asked.subscription, asked.kind)
-            if queries.isdigit():
+            if _NUMBER.fullmatch(queries):
                 bucket.no_more_than(float(queries))
                 if int(queries) == 0 and (wait := _clock(headers.get(_GRAPH_ENDS))) is not None:
                     bucket.hold(wait)
             return
         left = headers.get(_REMAINING + _HEADERS.get(asked.kind, "")) if asked.kind in _HEADERS else None
-        if left is not None and left.isdigit():
+        if left is not None and _NUMBER.fullmatch(left):
             self._brake.bucket(asked.subscription, asked.kind).no_more_than(float(left))
 
-    def _check_address(self, asked: _Asked) -> None:
-        """The token goes to ARM and nowhere else, whatever address an answer has named."""
-        parts = urlsplit(asked.url)
-        home, host = self._home.hostname or "", parts.hostname or ""
-        if (
-            parts.scheme != self._home.scheme
-            or parts.port != self._home.port
-            or (host != home and not host.endswith(f".{home}"))
-        ):
-            raise BadAnswer(f"{asked.doing}: Azure names an address that is not its own ({parts.netloc[:100]}).")
+    def check_address(self, address: str, doing: str) -> None:
+        """The token goes to ARM and nowhere else, whatever address an answer has named.
+
+        :raises BadAnswer: it is another's, or cannot be read without a doubt.
+        """
+        place = place_of(address)
+        if self._home is None or place is None or not self._home.holds(place):
+            shown = address.partition("?")[0][:100]
+            raise BadAnswer(f"{doing}: Azure names an address that is not its own ({shown!r}).")
 
 
-def _document(response: Any) -> Any:
-    response.read()
-    try:
-        return json.loads(response.text()) if response.content else None
-    except ValueError:
-        return None
+def _never_sent(error: Any) -> bool:
+    """Whether a request surely did not leave: azure-core has one class for that and for answers that broke off."""
+    cause = getattr(error, "inner_exception", None)
+    if cause is None:
+        return True
+    requests, urllib3 = azure("requests.exceptions"), azure("urllib3.exceptions")
+    never = (urllib3.NewConnectionError, urllib3.ConnectTimeoutError)
+    if isinstance(cause, (*never, requests.ConnectTimeout, requests.ProxyError)):
+        return True
+    reason = getattr(cause.args[0] if cause.args else None, "reason", None)
+    certificate = reason.args and isinstance(reason.args[0], SSLCertVerificationError) if reason else False
+    return isinstance(reason, never) or bool(certificate)
 
 
 def _seconds(headers: Mapping[str, str], now: Callable[[], float]) -> float | None:
     """What an answer asks to wait: milliseconds where it says them, else Retry-After, in seconds or as a date."""
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
-        if (milliseconds := headers.get(name, "")).isdigit():
+        if _NUMBER.fullmatch(milliseconds := headers.get(name, "")):
             return float(milliseconds) / 1000
     text = headers.get("Retry-After")
     if not text:
@@ -268,7 +297,7 @@ def _seconds(headers: Mapping[str, str], now: Callable[[], float]) -> float | No
         pass
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -297,6 +326,7 @@ def _claims(headers: Mapping[str, str]) -> str | None:
 
 
 def _first_line(error: Exception) -> str:
-    """What a library says about a connection, without its object addresses."""
+    """What a library says about a connection: its cause, where it wraps one, without its object addresses."""
     text = str(error).split("\n", 1)[0]
+    text = text.rpartition("(Caused by ")[2] if "(Caused by " in text else text
     return re.sub(r"<[^>]*>: ?", "", text)[:300] or type(error).__name__

@@ -17,7 +17,8 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Answer, Arm
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Arm
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_answer import Answer
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import (
     NotFound,
     OperationFailed,

@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure import arm as arm_module
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Arm
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.clouds import CLOUDS
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.credential_options import Account
@@ -76,12 +75,13 @@ class FakeArm:
         self.tokens = TokenSource(
             account, CLOUDS["AzureCloud"], make=lambda _a, _c: FakeCredential(lifetime), now=lambda: self.now
         )
-        made: Callable[..., Any] = arm_module.transport_for
-        try:
-            arm_module.transport_for = lambda *_given: _Transport(self)
-            self.arm = Arm(self.tokens, CLOUDS["AzureCloud"], monotonic=lambda: self.now, sleep=self.sleep)
-        finally:
-            arm_module.transport_for = made
+        self.arm = Arm(
+            self.tokens,
+            CLOUDS["AzureCloud"],
+            monotonic=lambda: self.now,
+            sleep=self.sleep,
+            transport=lambda *_given: _Transport(self),
+        )
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(round(seconds, 3))

@@ -77,15 +77,21 @@ def test_an_endpoint_that_is_none(document: Any) -> None:
         ("ftp://arm.example.com", "no address"),
         ("https://user:pw@arm.example.com", "no address"),
         ("https://arm.example.com?x=1", "no address"),
+        ("https://arm.example.com:99999", "no address"),
+        ("https://arm.example.com:x", "no address"),
+        ("https://[::1", "no address"),
+        ("https://other.example\\@arm.example.com", "no address"),
     ],
 )
 def test_what_is_no_cloud(name: str, words: str) -> None:
-    with pytest.raises(InvalidInput, match=words):
+    with pytest.raises(InvalidInput, match=words) as caught:
         cloud_of(name, nobody_asks)
+    assert "pw" not in caught.value.sentence()
 
 
-def test_loopback_may_be_plain() -> None:
-    assert cloud_of("http://127.0.0.1:8089", lambda _url: STACK).resource_manager == "http://127.0.0.1:8089"
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8089", "http://[::1]:8089", "http://localhost"])
+def test_loopback_may_be_plain(address: str) -> None:
+    assert cloud_of(address, lambda _url: STACK).resource_manager == address
 
 
 def test_an_id_and_a_name_mean_the_same() -> None:

@@ -166,6 +166,12 @@ def test_a_provider_that_is_not_registered_stays_so() -> None:
         "http://management.azure.com/x",
         "https://management.azure.com:444/x",
         "https://xmanagement.azure.com/",
+        "https://management.azure.com.evil.example/",
+        "https://evil.example.com\\@management.azure.com/x",
+        "https://evil.example.com@management.azure.com/x",
+        "https://management.azure.com:443x/",
+        "https://management.azure.com:99999/",
+        "https://[::1/x",
     ],
 )
 def test_the_token_goes_to_arm_and_nowhere_else(address: str) -> None:
@@ -173,7 +179,18 @@ def test_the_token_goes_to_arm_and_nowhere_else(address: str) -> None:
     with pytest.raises(BadAnswer, match="not its own"):
         fake.arm.send("GET", address, doing="looking")
     assert fake.seen == []
-    assert fake.arm.send("GET", "https://westeurope.management.azure.com/x", doing="looking").status == 200
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://westeurope.management.azure.com/x",
+        "https://management.azure.com:443/x?api-version=1&t=a b",
+        "HTTPS://Management.Azure.COM/x",
+    ],
+)
+def test_all_spellings_of_arms_own_addresses_are_taken(address: str) -> None:
+    assert FakeArm(OK).arm.send("GET", address, doing="looking").status == 200
 
 
 def test_pages_are_followed_and_must_be_lists() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm import Answer
+from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_answer import Answer
 from ansible_collections.winops.hotpatch.plugins.module_utils._azure.arm_errors import (
     OperationFailed,
     OperationUnfinished,
