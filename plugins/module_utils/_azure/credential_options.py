@@ -57,6 +57,8 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
 }
 #: What a service principal is made of.
 _PRINCIPAL = ("client_id", "secret", "tenant", "x509_certificate_path", "thumbprint")
+#: What a service principal proves itself with.
+_PROOF = ("secret", "x509_certificate_path", "thumbprint")
 #: True wherever the account comes from: they say which cloud and which subscription, not who.
 _AROUND = ("subscription_id", "cloud_environment", "adfs_authority_url", "disable_instance_discovery", "ca_path")
 #: The file's own names for options that it calls otherwise.
@@ -124,7 +126,8 @@ def account_of(params: Mapping[str, Any], environment: Mapping[str, str]) -> Acc
             "options" if "access_token" in options else "environment", "access_token", around, {"access_token": token}
         )
     if source == "msi":
-        return _account("options", "msi", around, {"client_id": options.get("client_id")})
+        identity = options.get("client_id") or from_environment.get("client_id")
+        return _account("options", "msi", around, {"client_id": identity})
     if source == "cli":
         return _account("Azure CLI", "cli", around, {"tenant": options.get("tenant")})
     if source == "workload_identity":
@@ -146,8 +149,12 @@ def _automatic(
     if options.get("access_token"):
         return _account("options", "access_token", around, {"access_token": options["access_token"]})
     if any(options.get(name) for name in _PRINCIPAL):
-        # An inventory often holds the ids and leaves only the secret to the environment.
-        return _principal("options", {**from_environment, **options}, around)
+        # An inventory often holds the ids and leaves only the secret to the environment; a secret or a certificate that
+        # it does hold is the one that is meant.
+        proof = {name: value for name, value in from_environment.items() if name in _PROOF}
+        others = {name: value for name, value in from_environment.items() if name not in _PROOF}
+        held = options.get("secret") or options.get("x509_certificate_path")
+        return _principal("options", {**others, **({} if held else proof), **options}, around)
     if options.get("profile"):
         return _from_file(profile, environment, around)
     if from_environment.get("secret") or from_environment.get("x509_certificate_path"):
@@ -156,7 +163,7 @@ def _automatic(
         return _workload_identity(options, from_environment, environment, around)
     if from_environment.get("access_token"):
         return _account("environment", "access_token", around, {"access_token": from_environment["access_token"]})
-    if _has_section(profile, environment):
+    if from_environment.get("profile") or _has_section(profile, environment):
         return _from_file(profile, environment, around)
     return _account("Azure CLI", "cli", around, {})
 

@@ -60,6 +60,28 @@ def test_where_an_account_comes_from(
     assert "hush" not in repr(account)
 
 
+CERTIFICATE = {"x509_certificate_path": "/c.pem", "client_id": "c", "tenant": "t"}
+
+
+def test_what_the_options_hold_is_not_mixed_with_the_environment(home: dict[str, str]) -> None:
+    theirs = {"AZURE_SECRET": "s3cret", "AZURE_X509_CERTIFICATE_PATH": "/e.pem", "AZURE_THUMBPRINT": "AB"}
+    by_options = account_of(CERTIFICATE, home | theirs)
+    assert (by_options.kind, by_options.x509_certificate_path, by_options.thumbprint) == ("certificate", "/c.pem", None)
+    assert account_of(OPTIONS, home | theirs).kind == "secret"
+    # A thumbprint proves nothing: the certificate may stand in the environment.
+    pinned = {"client_id": "c", "tenant": "t", "thumbprint": "CD"}
+    found = account_of(pinned, home | {"AZURE_X509_CERTIFICATE_PATH": "/e.pem"})
+    assert (found.x509_certificate_path, found.thumbprint) == ("/e.pem", "CD")
+
+
+def test_the_environment_names_the_identity_and_the_profile(home: dict[str, str]) -> None:
+    assert account_of({"auth_source": "msi"}, home | {"AZURE_CLIENT_ID": "identity"}).client_id == "identity"
+    assert account_of({"auth_source": "msi", "client_id": "own"}, home | {"AZURE_CLIENT_ID": "i"}).client_id == "own"
+    assert account_of({}, home | {"AZURE_PROFILE": "other"}).client_id == "oc"
+    with pytest.raises(InvalidInput, match=r"no section \[nobody\]"):
+        account_of({}, home | {"AZURE_PROFILE": "nobody"})
+
+
 def test_the_file_and_its_profiles(home: dict[str, str]) -> None:
     default = account_of({}, home)
     assert (default.client_id, default.secret, default.subscription_id) == ("fc", "f%s", "fsub")
